@@ -1,0 +1,164 @@
+"""PostgreSQL through one engine: piccolo and named SQL share its pool and transactions.
+
+`synchronous_commit` stays on everywhere: what was answered with success survives a `kill -9`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import asyncpg
+import msgspec
+from asyncpg import Connection, Pool, Record
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+from piccolo.table import Table
+
+from app.kit.errors import AppError, BadRequest, Unavailable
+
+CONNECT_TIMEOUT_S = 5.0
+ACQUIRE_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 30.0
+
+
+class Queryable(Protocol):
+    """What a named query needs: the Database, or the connection of one transaction."""
+
+    async def fetch(self, query: str, *args: Any) -> list[Record]:
+        """All rows."""
+        ...
+
+    async def fetchrow(self, query: str, *args: Any) -> Record | None:
+        """The first row."""
+        ...
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        """The first column of the first row."""
+        ...
+
+    async def execute(self, query: str, *args: Any) -> str:
+        """The command tag."""
+        ...
+
+
+class Engine(PostgresEngine):
+    """piccolo's engine without its connection on construction: importing must stay silent."""
+
+    async def check_version(self) -> None:
+        """The server's version is checked by the migrations."""
+
+    async def prep_database(self) -> None:
+        """Extensions belong to the migrations."""
+
+
+class Transaction(PostgresTransaction):
+    """A transaction that can never outlive its block, even when its backend was killed inside."""
+
+    async def get_connection(self) -> Connection:
+        if self.engine.pool is None:
+            return await self.engine.get_new_connection()
+        return await self.engine.pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> bool:
+        try:
+            return await super().__aexit__(kind, error, trace)
+        except BaseException:
+            # piccolo resets neither the context variable nor the pool when ROLLBACK fails.
+            self.engine.current_transaction.set(None)
+            if self.engine.pool is not None:
+                await self.engine.pool.release(self.connection)
+            raise
+
+
+class Database:
+    """The pool and its transactions. One per process; `start` and `stop` belong to the lifespan."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.engine = Engine(config={"dsn": url, "timeout": CONNECT_TIMEOUT_S})
+        self._pool_size = pool_size
+
+    async def start(self, tables: Sequence[type[Table]] = ()) -> None:
+        """Open the pool and bind piccolo's tables to it."""
+        for table in tables:
+            table._meta.db = self.engine  # noqa: SLF001  # piccolo's own way to name a table's engine
+        await self.engine.start_connection_pool(
+            min_size=1,
+            max_size=self._pool_size,
+            command_timeout=COMMAND_TIMEOUT_S,
+            init=_prepare_connection,
+        )
+
+    async def stop(self) -> None:
+        """Close the pool; a second call does nothing."""
+        if self.engine.pool is not None:
+            await self.engine.close_connection_pool()
+
+    @property
+    def pool(self) -> Pool:
+        """The asyncpg pool. Raises Unavailable before `start` and after `stop`."""
+        if self.engine.pool is None:
+            raise Unavailable("The database connection is closed")
+        return self.engine.pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction; piccolo queries inside the block run in it too. Never nests."""
+        async with Transaction(self.engine, allow_nested=False) as transaction:
+            yield transaction.connection
+
+    async def fetch(self, query: str, *args: Any) -> list[Record]:
+        """All rows of one statement in its own transaction."""
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            rows: list[Record] = await connection.fetch(query, *args)
+        return rows
+
+    async def fetchrow(self, query: str, *args: Any) -> Record | None:
+        """The first row of one statement in its own transaction."""
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        """The first value of one statement in its own transaction."""
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            return await connection.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: Any) -> str:
+        """Run one statement in its own transaction; answers the command tag."""
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            tag: str = await connection.execute(query, *args)
+        return tag
+
+
+async def _prepare_connection(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_encode_jsonb, decoder=msgspec.json.decode
+    )
+
+
+def _encode_jsonb(value: Any) -> str:
+    # piccolo hands JSONB over as finished text, named SQL as objects: text passes unchanged.
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def translate(fault: Exception) -> AppError | None:
+    """A driver's failure as an expected error: away, or a value that PostgreSQL cannot store."""
+    if isinstance(fault, AWAY):
+        return Unavailable("The database is away; nothing was changed. Try again in a moment")
+    if isinstance(fault, UNSTORABLE):
+        return BadRequest("A value cannot be stored: it holds a NUL character or is out of range")
+    return None
+
+
+AWAY = (
+    ConnectionError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+UNSTORABLE = (
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.NumericValueOutOfRangeError,
+)

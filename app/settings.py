@@ -1,0 +1,174 @@
+"""The only reader of the environment. All faults are reported at once."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from app.kit.secret import Secret
+
+
+class SettingsError(Exception):
+    """One line per fault, each saying what to set."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(["The settings are not usable:", *(f"  - {f}" for f in faults)]))
+        self.faults = faults
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything that may differ between installations; sizes in bytes, durations in seconds."""
+
+    database_url: Secret
+    database_owner_url: Secret
+    redis_url: Secret
+    s3_endpoint_url: str
+    s3_access_key_id: Secret
+    s3_secret_access_key: Secret
+    s3_bucket: str = "sicerdas"
+    openai_base_url: str
+    openai_api_key: Secret
+    openai_model: str
+    secret: Secret
+    """At least 32 characters; signs the realtime tokens and keys the viewer hashes."""
+
+    demo_model: bool = False
+    """True when the answering model is the small one that `make run` brings; pages label it."""
+    public_origins: tuple[str, ...] = ()
+    """Allowed values of Origin, exact: scheme://host[:port]."""
+    require_verified_email: bool = True
+    secure_cookies: bool = True
+    redis_prefix: str = "sicerdas:"
+    database_pool_size: int = 10
+    max_body_bytes: int = 1024 * 1024
+    max_upload_bytes: int = 12 * 1024 * 1024
+    session_idle_s: int = 14 * 86_400
+    session_absolute_s: int = 90 * 86_400
+    staff_session_idle_s: int = 30 * 60
+    staff_session_absolute_s: int = 12 * 3600
+    realtime_token_s: int = 60
+    password_hash_time_cost: int = 3
+    password_hash_memory_kib: int = 64 * 1024
+    password_hash_parallelism: int = 4
+    password_hash_concurrency: int = 4
+    view_window_s: int = 30 * 60
+    """A viewer counts once per book in this window."""
+    answer_max_tokens: int = 600
+    answer_lease_s: float = 10.0
+    answer_concurrency: int = 4
+    llm_first_token_s: float = 60.0
+    llm_idle_s: float = 30.0
+    llm_repeat_penalty: float | None = None
+    passages_per_answer: int = 4
+    log_format: str = "console"
+    frontend_dist: Path = Path("frontend-contract/reference-app/dist")
+    contract_dir: Path = Path("frontend-contract")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> "Settings":
+        """Read the variables named in VARIABLES. Raises SettingsError naming every fault."""
+        env = os.environ if environ is None else environ
+        faults: list[str] = []
+        values: dict[str, Any] = {}
+        for field, (name, parse, required) in VARIABLES.items():
+            raw = env.get(name, "")
+            if raw:
+                try:
+                    values[field] = parse(raw)
+                except ValueError as fault:
+                    faults.append(f"{name}: {fault}")
+            elif required and field not in overrides:
+                faults.append(f"{name} is not set")
+        values.setdefault("database_owner_url", values.get("database_url"))
+        values.update(overrides)
+        secret = values.get("secret")
+        if secret is not None and len(secret.reveal()) < SECRET_LENGTH:
+            faults.append(f"SICERDAS_SECRET must have at least {SECRET_LENGTH} characters")
+        if faults:
+            raise SettingsError(faults)
+        return cls(**values)
+
+
+SECRET_LENGTH = 32
+
+
+def environment() -> dict[str, str]:
+    """A copy of the process environment, for the command line to extend and pass to children."""
+    return dict(os.environ)
+
+
+def _boolean(raw: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if raw.lower() not in words:
+        raise ValueError("say true or false")
+    return words[raw.lower()]
+
+
+def _positive(raw: str) -> int:
+    value = int(raw)
+    if value < 1:
+        raise ValueError("must be at least 1")
+    return value
+
+
+def _seconds(raw: str) -> float:
+    value = float(raw)
+    if value <= 0:
+        raise ValueError("must be above 0")
+    return value
+
+
+def _address(raw: str) -> str:
+    if not raw.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return raw.rstrip("/")
+
+
+def _origins(raw: str) -> tuple[str, ...]:
+    return tuple(_address(part.strip()) for part in raw.split(",") if part.strip())
+
+
+Parse = Callable[[str], Any]
+
+VARIABLES: dict[str, tuple[str, Parse, bool]] = {
+    "database_url": ("DATABASE_URL", Secret, True),
+    "database_owner_url": ("DATABASE_OWNER_URL", Secret, False),
+    "redis_url": ("REDIS_URL", Secret, True),
+    "s3_endpoint_url": ("S3_ENDPOINT_URL", _address, True),
+    "s3_access_key_id": ("S3_ACCESS_KEY_ID", Secret, True),
+    "s3_secret_access_key": ("S3_SECRET_ACCESS_KEY", Secret, True),
+    "s3_bucket": ("S3_BUCKET", str, False),
+    "openai_base_url": ("OPENAI_BASE_URL", _address, True),
+    "openai_api_key": ("OPENAI_API_KEY", Secret, True),
+    "openai_model": ("OPENAI_MODEL", str, True),
+    "secret": ("SICERDAS_SECRET", Secret, True),
+    "demo_model": ("SICERDAS_DEMO_MODEL", _boolean, False),
+    "public_origins": ("SICERDAS_PUBLIC_ORIGINS", _origins, False),
+    "require_verified_email": ("SICERDAS_REQUIRE_VERIFIED_EMAIL", _boolean, False),
+    "redis_prefix": ("SICERDAS_REDIS_PREFIX", str, False),
+    "database_pool_size": ("SICERDAS_DATABASE_POOL_SIZE", _positive, False),
+    "max_body_bytes": ("SICERDAS_MAX_BODY_BYTES", _positive, False),
+    "max_upload_bytes": ("SICERDAS_MAX_UPLOAD_BYTES", _positive, False),
+    "session_idle_s": ("SICERDAS_SESSION_IDLE_S", _positive, False),
+    "session_absolute_s": ("SICERDAS_SESSION_ABSOLUTE_S", _positive, False),
+    "staff_session_idle_s": ("SICERDAS_STAFF_SESSION_IDLE_S", _positive, False),
+    "staff_session_absolute_s": ("SICERDAS_STAFF_SESSION_ABSOLUTE_S", _positive, False),
+    "realtime_token_s": ("SICERDAS_REALTIME_TOKEN_S", _positive, False),
+    "password_hash_time_cost": ("SICERDAS_PASSWORD_HASH_TIME_COST", _positive, False),
+    "password_hash_memory_kib": ("SICERDAS_PASSWORD_HASH_MEMORY_KIB", _positive, False),
+    "password_hash_parallelism": ("SICERDAS_PASSWORD_HASH_PARALLELISM", _positive, False),
+    "password_hash_concurrency": ("SICERDAS_PASSWORD_HASH_CONCURRENCY", _positive, False),
+    "view_window_s": ("SICERDAS_VIEW_WINDOW_S", _positive, False),
+    "answer_max_tokens": ("SICERDAS_ANSWER_MAX_TOKENS", _positive, False),
+    "answer_lease_s": ("SICERDAS_ANSWER_LEASE_S", _seconds, False),
+    "answer_concurrency": ("SICERDAS_ANSWER_CONCURRENCY", _positive, False),
+    "llm_first_token_s": ("SICERDAS_LLM_FIRST_TOKEN_S", _seconds, False),
+    "llm_idle_s": ("SICERDAS_LLM_IDLE_S", _seconds, False),
+    "llm_repeat_penalty": ("SICERDAS_LLM_REPEAT_PENALTY", _seconds, False),
+    "passages_per_answer": ("SICERDAS_PASSAGES_PER_ANSWER", _positive, False),
+    "log_format": ("SICERDAS_LOG_FORMAT", str, False),
+    "frontend_dist": ("SICERDAS_FRONTEND_DIST", Path, False),
+    "contract_dir": ("SICERDAS_CONTRACT_DIR", Path, False),
+}
