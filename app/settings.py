@@ -39,7 +39,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     public_origins: tuple[str, ...] = ()
     """Allowed values of Origin, exact: scheme://host[:port]."""
     require_verified_email: bool = True
-    secure_cookies: bool = True
     redis_prefix: str = "sicerdas:"
     database_pool_size: int = 10
     max_body_bytes: int = 1024 * 1024

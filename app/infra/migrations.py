@@ -114,13 +114,15 @@ async def _grant(db: Database, app_url: str) -> None:
         await probe.close()
     if role == await db.fetchval("SELECT quote_ident(current_user)"):
         return
+    rights = (
+        "USAGE ON SCHEMA public",
+        "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public",
+        "USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public",
+    )
     async with db.transaction() as tx:
-        await tx.execute(
-            f"GRANT USAGE ON SCHEMA public TO {role};"
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};"  # noqa: S608  # quoted by PostgreSQL
-            f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};"
-            f"REVOKE INSERT, UPDATE, DELETE ON migration FROM {role};"
-        )
+        for right in rights:
+            await tx.execute(f"GRANT {right} TO {role}")
+        await tx.execute(f"REVOKE INSERT, UPDATE, DELETE ON migration FROM {role}")
         for table in APPEND_ONLY:
             if await tx.fetchval("SELECT to_regclass($1)", table) is not None:
                 await tx.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}")

@@ -1,4 +1,6 @@
-"""A value that never shows itself in a log, a repr or a traceback."""
+"""Secrets: a value that never shows itself in a log or a repr, and what is kept of tokens."""
+
+import hashlib
 
 
 class Secret:
@@ -24,3 +26,8 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a token: 256 random bits need no salt and no slow hash."""
+    return hashlib.sha256(token.encode()).digest()

@@ -17,3 +17,8 @@ Line = Annotated[
 def tidy(value: str) -> str:
     """NFC, without white space at the ends: the form in which names and titles are stored."""
     return unicodedata.normalize("NFC", value).strip()
+
+
+def storable(text: str, limit: int = 300) -> str:
+    """Foreign text (a header, a file name) cut to `limit`, without what PostgreSQL cannot store."""
+    return text.replace("\x00", "")[:limit]

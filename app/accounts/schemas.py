@@ -1,0 +1,138 @@
+"""What goes in and out of accounts, and the errors of this room."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from app.kit.errors import Conflict, Forbidden, Unauthorized
+from app.kit.principal import Role
+from app.kit.text import Line
+
+Email = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern=r"^[^\s@\x00-\x1f\x7f]+@[^\s@.\x00-\x1f\x7f]+(\.[^\s@.\x00-\x1f\x7f]+)+$",
+        examples=["learner@example.org"],
+    ),
+]
+"""At most 254 characters (RFC 5321, 4.5.3.1.3); whether it exists, only mail can tell."""
+
+NewPassword = Annotated[str, Meta(min_length=8, max_length=1024, examples=["sicerdas-demo"])]
+"""Length is the only rule (ASVS 5.0, 6.2); the upper end bounds the cost of hashing."""
+
+
+class SignUp(Struct, frozen=True, forbid_unknown_fields=True):
+    """A new account."""
+
+    email: Email
+    password: NewPassword
+    name: Line | None = None
+
+
+class LogIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """Sign-in; `bearer` answers the token in the body and sets no cookie."""
+
+    email: Annotated[str, Meta(max_length=254)]
+    password: Annotated[str, Meta(max_length=1024)]
+    transport: Literal["cookie", "bearer"] = "cookie"
+
+
+class UpdateMe(Struct, frozen=True, forbid_unknown_fields=True):
+    """Changes to one's own profile; an absent field stays."""
+
+    name: Line | UnsetType | None = UNSET
+
+
+class SetRole(Struct, frozen=True, forbid_unknown_fields=True):
+    """The new role of an account."""
+
+    role: Role
+
+
+class Deactivate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why an account is closed; the account's owner is told."""
+
+    reason: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
+
+
+class User(Struct, frozen=True):
+    """An account as its owner and the admins see it."""
+
+    id: int
+    email: str
+    name: str | None
+    role: Role
+    status: Literal["active", "deactivated"]
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class SignedIn(Struct, frozen=True, omit_defaults=True):
+    """The answer to a login: the account, and the token for a bearer client."""
+
+    user: User
+    token: str | None = None
+
+
+class RealtimeToken(Struct, frozen=True):
+    """A token for one `connect` of the realtime protocol, valid for `expires_in` seconds."""
+
+    token: str
+    expires_in: int
+
+
+class Client(Struct, frozen=True):
+    """Where a sign-in comes from, as far as the request tells."""
+
+    user_agent: str = ""
+    address: str = ""
+
+
+def user_channel(user_id: int) -> str:
+    """The channel of one person's own events."""
+    return f"user:{user_id}"
+
+
+class UserChanged(Struct, frozen=True, tag="user.changed", tag_field="type"):
+    """Event on `user:<id>`: the profile or the role is another now."""
+
+    user: User
+
+
+class WrongCredentials(Unauthorized):
+    """One answer for a wrong password and an unknown address."""
+
+    code = "wrong-credentials"
+    title = "E-mail or password is wrong"
+
+
+class EmailTaken(Conflict):
+    """An account with this address exists."""
+
+    code = "email-taken"
+    title = "An account with this address exists; sign in instead"
+
+
+class EmailNotVerified(Forbidden):
+    """The right password, but the address has not been confirmed yet."""
+
+    code = "email-not-verified"
+    title = "Confirm your address first"
+
+
+class AccountDeactivated(Forbidden):
+    """The right password, but an admin has closed the account."""
+
+    code = "account-deactivated"
+    title = "This account is closed"
+
+
+class LastAdmin(Conflict):
+    """The house would be left without an admin."""
+
+    code = "last-admin"
+    title = "The last active admin cannot step down"

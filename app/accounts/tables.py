@@ -1,0 +1,32 @@
+"""People and their sessions as piccolo tables; the constraints stand in migration 0002."""
+
+from piccolo.columns import Bytea, ForeignKey, Integer, Serial, Text, Timestamptz
+from piccolo.table import Table
+
+
+class User(Table, tablename="users"):
+    """An account. `email` is lower case; a deactivated account keeps its row."""
+
+    id = Serial(primary_key=True)
+    email = Text(unique=True)
+    password_hash = Text(secret=True)
+    name = Text(null=True)
+    role = Text(default="user")
+    created_at = Timestamptz()
+    updated_at = Timestamptz()
+    email_verified_at = Timestamptz(null=True, default=None)
+    deactivated_at = Timestamptz(null=True, default=None)
+    deactivated_reason = Text(null=True, default=None)
+    version = Integer(default=1)
+
+
+class Session(Table, tablename="sessions"):
+    """A sign-in on one device. Only the SHA-256 of its token is kept."""
+
+    id = Text(primary_key=True)
+    token_hash = Bytea(unique=True, secret=True)
+    user_id = ForeignKey(references=User)
+    created_at = Timestamptz()
+    last_seen_at = Timestamptz()
+    user_agent = Text()
+    address = Text()

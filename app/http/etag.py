@@ -1,0 +1,39 @@
+"""Conditional requests on row versions (RFC 9110, section 13): `"<version>"` is the strong ETag."""
+
+from typing import Any
+
+from litestar import Response
+
+from app.http.origins import header
+from app.kit.errors import InvalidInput, PreconditionFailed
+
+
+def etag(version: int) -> str:
+    """The ETag of a row's version."""
+    return f'"{version}"'
+
+
+def if_match(scope: Any) -> int | None:
+    """The version named by If-Match; None when absent or `*`. Raises InvalidInput otherwise."""
+    raw = header(scope, b"if-match")
+    if raw is None or raw.strip() == "*":
+        return None
+    text = raw.strip().removeprefix("W/").strip('"')
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:  # noqa: PLR2004  # bigint's digits
+        raise InvalidInput('If-Match takes the ETag that came with the answer, such as "3"')
+    return int(text)
+
+
+def check_version(expected: int | None, current: int) -> None:
+    """Refuse a change made on an older version. Raises PreconditionFailed with the current one."""
+    if expected is not None and expected != current:
+        raise PreconditionFailed(current_version=current)
+
+
+def conditional(scope: Any, body: Any, version: int) -> Response[Any]:
+    """The body with its ETag, or 304 when If-None-Match already names it."""
+    tag = etag(version)
+    known = header(scope, b"if-none-match")
+    if known is not None and tag in [part.strip().removeprefix("W/") for part in known.split(",")]:
+        return Response(None, status_code=304, headers={"etag": tag})
+    return Response(body, headers={"etag": tag})

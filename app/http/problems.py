@@ -1,0 +1,119 @@
+"""Every failure as `application/problem+json` (RFC 9457), from the one table in `kit.errors`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    SerializationException,
+    ValidationException,
+)
+from litestar.types import ExceptionHandlersMap
+
+from app.kit.errors import (
+    AppError,
+    BadRequest,
+    FieldError,
+    Internal,
+    InvalidInput,
+    MalformedJson,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+
+PROBLEM_JSON = "application/problem+json"
+BY_STATUS: Mapping[int, type[AppError]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+}
+
+Translate = Callable[[Exception], AppError | None]
+log = structlog.get_logger()
+
+
+def problem_body(error: AppError, instance: str) -> dict[str, Any]:
+    """The members of a problem document."""
+    return {
+        "type": f"/errors/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "instance": instance,
+        **error.extra,
+    }
+
+
+def problem_response(error: AppError, instance: str) -> Response[bytes]:
+    """The finished answer; a failure is never cached."""
+    headers = {"cache-control": "no-store"}
+    if "retry_after" in error.extra:
+        headers["retry-after"] = str(error.extra["retry_after"])
+    if error.status == 401:  # noqa: PLR2004  # RFC 9110, 11.6.1: a 401 names the scheme
+        headers["www-authenticate"] = "Bearer"
+    body = msgspec.json.encode(problem_body(error, instance))
+    return Response(body, status_code=error.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def handlers(*translate: Translate) -> ExceptionHandlersMap:
+    """The app's exception handlers; `translate` turns a driver's failures into expected errors."""
+
+    def answer(request: Request[Any, Any, Any], fault: Exception) -> Response[bytes]:
+        return problem_response(_as_app_error(request, fault, translate), request.url.path)
+
+    return {AppError: answer, HTTPException: answer, Exception: answer}
+
+
+def _as_app_error(
+    request: Request[Any, Any, Any], fault: Exception, translate: tuple[Translate, ...]
+) -> AppError:
+    if isinstance(fault, AppError):
+        return fault
+    if isinstance(fault, HTTPException):
+        known = _from_litestar(fault)
+        if known is not None:
+            return known
+    for attempt in translate:
+        known = attempt(fault)
+        if known is not None:
+            log.warning(
+                "request.refused", path=request.url.path, code=known.code, cause=repr(fault)
+            )
+            return known
+    log.error("request.failed", method=request.method, path=request.url.path, exc_info=fault)
+    return Internal()
+
+
+def _from_litestar(fault: HTTPException) -> AppError | None:
+    if isinstance(fault, ValidationException):
+        return InvalidInput(errors=_field_errors(fault.extra))
+    if isinstance(fault, SerializationException) or isinstance(
+        fault.__cause__, msgspec.DecodeError | SerializationException
+    ):
+        return MalformedJson(str(fault.__cause__ or fault.detail))
+    if isinstance(fault, MethodNotAllowedException | NotFoundException):
+        return BY_STATUS[fault.status_code]()
+    if fault.status_code in BY_STATUS:
+        return BY_STATUS[fault.status_code](fault.detail)
+    if isinstance(fault, ClientException):
+        return BadRequest(fault.detail)
+    return None
+
+
+def _field_errors(extra: Any) -> list[FieldError]:
+    items = extra if isinstance(extra, list) else []
+    return [
+        FieldError(str(item.get("key") or "body"), str(item.get("message", "")))
+        for item in items
+        if isinstance(item, dict)
+    ]
