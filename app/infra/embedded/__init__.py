@@ -1,0 +1,1 @@
+"""Local PostgreSQL, Valkey, SeaweedFS and model server, and the supervisor that keeps them up."""
