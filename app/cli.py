@@ -1,0 +1,209 @@
+"""The command line: `python -m app dev|serve|worker|migrate|admin|backup|restore`."""
+
+import argparse
+import asyncio
+import contextlib
+import pkgutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+import uvicorn
+import uvloop
+
+from app.infra.db import Database
+from app.infra.embedded.faults import EmbeddedError
+from app.infra.embedded.house import run_house
+from app.infra.migrations import MigrationFailed, known_ids, migrate, pending_ids
+from app.settings import Settings, SettingsError, environment
+
+# Named, not imported: `migrate` must run without loading the whole house, and a process of the
+# API shall not carry the worker's modules.
+APP_FACTORY = "app.main:from_env"
+WORKER = "app.worker:run"
+SAMPLE_LOADER = "app.sample.loader:load"
+
+WS_MAX_FRAME_BYTES = 65_536
+WS_MAX_QUEUE = 32
+BACKLOG = 4096
+GRACEFUL_SHUTDOWN_S = 10
+PG_TOOLS = {"backup": "pg_dump", "restore": "pg_restore"}
+
+Command = Callable[[argparse.Namespace, dict[str, str]], int]
+
+
+class CommandFailed(Exception):
+    """The command cannot do its work; the text says why and what helps."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status. Expected failures are one line on stderr, no traceback."""
+    chosen = parser().parse_args(arguments)
+    command: Command = chosen.command
+    try:
+        return command(chosen, environment())
+    except (CommandFailed, SettingsError, MigrationFailed, EmbeddedError) as fault:
+        print(f"error: {fault}", file=sys.stderr)
+    except (OSError, asyncpg.PostgresError) as fault:
+        print(f"error: {type(fault).__name__}: {fault}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = argparse.ArgumentParser(prog="python -m app", description=__doc__)
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, command: Command) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(command=command)
+        return made
+
+    add("dev", "start everything on this machine (SICERDAS_PORT, SICERDAS_DATA_DIR)", _dev)
+    serve = add("serve", "serve the API; servers are named by the environment", _serve)
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    add("worker", "answer for the tutor and do the jobs", _worker)
+    moved = add("migrate", "bring the database to the newest migration, as its owner", _migrate)
+    moved.add_argument("--to", metavar="ID", help="go back so that only migrations up to ID remain")
+    admin = add("admin", "tasks of an administrator", _load_sample)
+    tasks = admin.add_subparsers(required=True, metavar="TASK")
+    tasks.add_parser("load-sample", help="load the sample library and the demo accounts")
+    for name, text in (("backup", "write the database to FILE"), ("restore", "read it back")):
+        add(name, f"{text} ({PG_TOOLS[name]})", _dump).add_argument("file", metavar="FILE")
+        commands.choices[name].set_defaults(tool=name)
+    return root
+
+
+def _dev(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    return run_house(env, _say)
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # a closed terminal must not stop the orderly end
+        print(text, flush=True)
+
+
+def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    settings = Settings.from_env(env)
+    asyncio.run(_demand_migrated(settings))
+    uvicorn.run(
+        APP_FACTORY,
+        factory=True,
+        host=chosen.host,
+        port=chosen.port,
+        workers=chosen.workers if chosen.workers > 1 else None,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=WS_MAX_FRAME_BYTES,
+        ws_max_queue=WS_MAX_QUEUE,
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,  # the protocol has its own pings
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+        server_header=False,
+        access_log=False,
+    )
+    return 0
+
+
+def _worker(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    settings = Settings.from_env(env)
+    asyncio.run(_demand_migrated(settings))
+    run = pkgutil.resolve_name(WORKER)
+    _run_until_told(run(settings))
+    return 0
+
+
+def _load_sample(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    settings = Settings.from_env(env)
+    asyncio.run(_demand_migrated(settings))
+    load = pkgutil.resolve_name(SAMPLE_LOADER)
+    print(asyncio.run(load(settings)))
+    return 0
+
+
+def _migrate(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    """Needs two addresses only: a migration runs where the other servers are not known."""
+    app_url, owner_url = _database_urls(env)
+    back_to = _first_to_undo(chosen.to) if chosen.to else None
+    if chosen.to and back_to is None:
+        print("nothing to do: that is the newest migration")
+        return 0
+    ran = asyncio.run(migrate(owner_url, app_url, back_to=back_to))
+    print(f"{'back' if back_to else 'forward'}: {', '.join(ran) or 'nothing to do'}")
+    return 0
+
+
+def _first_to_undo(last_to_keep: str) -> str | None:
+    """The migration after the named one."""
+    known = known_ids()
+    if last_to_keep not in known:
+        raise CommandFailed(f"there is no migration {last_to_keep}; known: {', '.join(known)}")
+    later = known[known.index(last_to_keep) + 1 :]
+    return later[0] if later else None
+
+
+def _database_urls(env: Mapping[str, str]) -> tuple[str, str]:
+    app_url = env.get("DATABASE_URL", "")
+    owner_url = env.get("DATABASE_OWNER_URL") or app_url
+    if not owner_url:
+        raise CommandFailed("DATABASE_URL (and DATABASE_OWNER_URL) is not set")
+    return app_url or owner_url, owner_url
+
+
+async def _demand_migrated(settings: Settings) -> None:
+    """Refuse a database that lacks a migration: half of the queries would fail one by one."""
+    db = Database(settings.database_url.reveal(), pool_size=1)
+    await db.start()
+    try:
+        missing = await pending_ids(db)
+    finally:
+        await db.stop()
+    if missing:
+        raise CommandFailed(
+            f"the database lacks the migrations {', '.join(missing)}. Run: python -m app migrate"
+        )
+
+
+def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run until it ends by itself, or is cancelled by SIGTERM or Ctrl-C."""
+
+    async def watched() -> None:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(watched())
+
+
+def _dump(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    """PostgreSQL's own tools, as the owner; the objects in storage have their own copies."""
+    _, owner_url = _database_urls(env)
+    options = {
+        "backup": ["--format=custom", f"--file={chosen.file}", f"--dbname={owner_url}"],
+        "restore": [
+            "--clean",
+            "--if-exists",
+            "--exit-on-error",
+            f"--dbname={owner_url}",
+            chosen.file,
+        ],
+    }
+    tool = PG_TOOLS[chosen.tool]
+    try:
+        done = subprocess.run([tool, *options[chosen.tool]], env=env, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise CommandFailed(f"{tool} is missing: apt-get install postgresql-client") from None
+    return done.returncode
