@@ -32,11 +32,11 @@ class PortTaken(EmbeddedError):
 
 
 class ServiceFailed(EmbeddedError):
-    """A server ended, or did not answer in time, while it was being started."""
+    """A program ended, or did not answer in time, while everything was being prepared."""
 
     def __init__(self, name: str, why: str, log_tail: str) -> None:
         shown = f"; its last words:\n{log_tail}" if log_tail else ""
-        super().__init__(f"{name} did not start: {why}{shown}")
+        super().__init__(f"{name}: {why}{shown}")
 
 
 class Interrupted(EmbeddedError):

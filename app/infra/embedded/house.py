@@ -93,10 +93,10 @@ class House:
         """
         if self.home.ended:
             self._say(f"ended what the last run left behind: {', '.join(self.home.ended)}")
-        servers = self._servers()
+        servers = self.servers()
         for server in servers:  # side by side: storage needs seconds, the others do not
             self.supervisor.begin(server)
-        env = self._environment(servers)
+        env = self.environment(servers)
         database = [server for server in servers if server.name == PostgresServer.name]
         self._await(database)
         self._step("migrations", env, "migrate")
@@ -107,7 +107,7 @@ class House:
         self.supervisor.start(WorkerProcess(self.home.logs / "worker.log", env))
         self._greet()
 
-    def _servers(self) -> list[Server]:
+    def servers(self) -> list[Server]:
         """The servers that the environment does not name."""
         home, logs = self.home, self.home.logs
         makers: dict[str, Callable[[], Server]] = {
@@ -133,7 +133,7 @@ class House:
             self._say(f"the tutor will not answer: {fault}")
             return []
 
-    def _environment(self, servers: list[Server]) -> dict[str, str]:
+    def environment(self, servers: list[Server]) -> dict[str, str]:
         """What our own processes see: our defaults, then the servers, then what was given."""
         own = f"http://{LOOPBACK}:{self.port},http://localhost:{self.port}"
         env = {"SICERDAS_PUBLIC_ORIGINS": own, "SICERDAS_REQUIRE_VERIFIED_EMAIL": "false"}

@@ -76,7 +76,7 @@ class Supervisor:
     def begin(self, service: Service) -> None:
         """Start a service without waiting, so that several can start side by side."""
         watched = Watched(service)
-        self._all.append(watched)
+        self._all = [w for w in self._all if w.service is not service] + [watched]
         watched.spawn()
         self._remember()
 
