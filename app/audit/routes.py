@@ -1,0 +1,45 @@
+"""REST of the audit log, for admins."""
+
+from typing import Annotated
+
+from litestar import Controller, get
+from litestar.params import Parameter
+
+from app.audit.schemas import AuditEntry, AuditQuery, ChainState
+from app.audit.service import Audit
+from app.kit.ids import EntityId
+from app.kit.paging import DEFAULT_PAGE, CursorText, Page, PageLimit
+from app.kit.principal import Principal
+
+Word = Annotated[str, Parameter(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+
+
+class AuditController(Controller):
+    """`/audit`"""
+
+    path = "/audit"
+    tags = ("audit",)
+
+    @get(operation_id="listAudit", summary="What was done, newest first")
+    async def list_audit(
+        self,
+        principal: Principal,
+        audit: Audit,
+        actor_id: EntityId | None = None,
+        action: Word | None = None,
+        target_type: Word | None = None,
+        target_id: Word | None = None,
+        limit: PageLimit = DEFAULT_PAGE,
+        cursor: CursorText | None = None,
+    ) -> Page[AuditEntry]:
+        """Entries that fit every given filter."""
+        wanted = AuditQuery(actor_id, action, target_type, target_id)
+        return await audit.list_entries(principal, wanted, limit=limit, cursor=cursor)
+
+    @get("/chain", operation_id="verifyAudit", summary="Check the whole chain")
+    async def verify_audit(self, principal: Principal, audit: Audit) -> ChainState:
+        """Whether any entry was changed, removed or put in between."""
+        return await audit.check_chain(principal)
+
+
+routes = [AuditController]
