@@ -1,0 +1,89 @@
+"""REST of reports: parse, call one verb, answer."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post, put
+from litestar.params import Parameter
+
+from app.http.etag import conditional, etag, if_match
+from app.infra.listing import PageRequest
+from app.kit.ids import EntityId
+from app.kit.paging import DEFAULT_PAGE, CursorText, Page, PageLimit
+from app.kit.principal import Principal
+from app.reports.schemas import (
+    DecideReport,
+    FileReport,
+    Report,
+    ReportQuery,
+    ReportStatus,
+    TargetType,
+)
+from app.reports.service import Reports
+
+AnyRequest = Request[Any, Any, Any]
+Search = Annotated[str, Parameter(max_length=200)]
+
+
+@post("/reports", operation_id="fileReport")
+async def file_report(data: FileReport, principal: Principal, reports: Reports) -> Response[Report]:
+    """Report a book, a person or a message. Reporting it again while it is being looked at answers
+    the first report with 200."""
+    report, is_new = await reports.file_report(principal, data)
+    headers = {"etag": etag(report.version), "location": f"/api/v1/reports/{report.id}"}
+    return Response(report, status_code=201 if is_new else 200, headers=headers)
+
+
+@get("/reports", operation_id="listReports")
+async def list_reports(
+    principal: Principal,
+    reports: Reports,
+    q: Search | None = None,
+    status: ReportStatus | None = None,
+    target_type: TargetType | None = None,
+    target_id: EntityId | None = None,
+    user_id: EntityId | None = None,
+    sort: str | None = None,
+    limit: PageLimit = DEFAULT_PAGE,
+    cursor: CursorText | None = None,
+) -> Page[Report]:
+    """Everybody's reports, for moderators and admins."""
+    wanted = ReportQuery(q, status, target_type, target_id, user_id)
+    return await reports.list_reports(principal, wanted, PageRequest(sort, limit, cursor))
+
+
+@get("/reports/mine", operation_id="listMyReports")
+async def list_my_reports(
+    principal: Principal,
+    reports: Reports,
+    sort: str | None = None,
+    limit: PageLimit = DEFAULT_PAGE,
+    cursor: CursorText | None = None,
+) -> Page[Report]:
+    """One's own reports and what became of them."""
+    return await reports.my_reports(principal, PageRequest(sort, limit, cursor))
+
+
+@get("/reports/{report_id:int}", operation_id="getReport")
+async def get_report(
+    report_id: EntityId, principal: Principal, request: AnyRequest, reports: Reports
+) -> Response[Report]:
+    """One report: any for moderators and admins, otherwise one's own."""
+    report = await reports.visible_report(principal, report_id)
+    return conditional(request.scope, report, report.version)
+
+
+@put("/reports/{report_id:int}", operation_id="decideReport")
+async def decide_report(
+    report_id: EntityId,
+    data: DecideReport,
+    principal: Principal,
+    request: AnyRequest,
+    reports: Reports,
+) -> Response[Report]:
+    """Resolve or reject a report, or make it pending again. `If-Match` names the version that was
+    decided on and is required."""
+    report = await reports.decide_report(principal, report_id, data, if_match(request.scope))
+    return Response(report, headers={"etag": etag(report.version)})
+
+
+routes = [file_report, list_reports, list_my_reports, get_report, decide_report]
