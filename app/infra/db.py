@@ -3,7 +3,7 @@
 `synchronous_commit` stays on everywhere: what was answered with success survives a `kill -9`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -69,10 +69,19 @@ class Transaction(PostgresTransaction):
             raise
 
 
-class Database:
-    """The pool and its transactions. One per process; `start` and `stop` belong to the lifespan."""
+BeforeCommit = Callable[[Queryable], Awaitable[None]]
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+
+class Database:
+    """The pool and its transactions. One per process; `start` and `stop` belong to the lifespan.
+
+    `before_commit` runs as the last part of every transaction and may refuse it by raising.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int = 10, before_commit: BeforeCommit | None = None
+    ) -> None:
+        self._before_commit = before_commit
         self.engine = Engine(config={"dsn": url, "timeout": CONNECT_TIMEOUT_S})
         self._pool_size = pool_size
 
@@ -104,6 +113,8 @@ class Database:
         """One transaction; piccolo queries inside the block run in it too. Never nests."""
         async with Transaction(self.engine, allow_nested=False) as transaction:
             yield transaction.connection
+            if self._before_commit is not None:
+                await self._before_commit(transaction.connection)
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
         """All rows of one statement in its own transaction."""
