@@ -1,0 +1,92 @@
+# Needs Python >= 3.11 with venv, and make. Everything else comes into .venv and node_modules,
+# pinned by hash. Registries and certificates are those of your own environment.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+SITE := frontend-contract/reference-app
+SITE_SOURCES := $(shell find frontend-contract -type f \
+	-not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/test-results/*' 2>/dev/null)
+
+# node and npm come from a wheel; a Node.js of the machine is neither needed nor used.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# Without a home to write to, caches live beside the environment.
+ifneq ($(shell test -n "$$HOME" && test -w "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/.venv/home
+endif
+
+# uv does not read pip's settings: hand the index over, when the environment names one.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test chaos bench contract lint format clean
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.installed $(SITE)/dist/index.html ## Make the environment and build the pages
+
+run: setup ## Start everything on this machine (SICERDAS_PORT, SICERDAS_DATA_DIR)
+	@exec $(BIN)/python -m app dev
+
+test: setup ## Run all tests at their commit size
+	@$(PYTEST) -q -m "not bench"
+
+chaos: setup ## Run the tests that kill processes, at full size
+	@SICERDAS_TEST_SIZE=full $(PYTEST) -q -s -m chaos --timeout=7200
+
+bench: setup ## Measure; prints one JSON line for each measurement
+	@$(PYTEST) -q -s -m bench --timeout=7200
+
+contract: .venv/.installed ## Write openapi.json, asyncapi.json, errors.json and the types anew
+	@$(BIN)/python -m app contract
+
+lint: .venv/.installed ## Check style, types, imports and spelling
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+
+format: .venv/.installed ## Put the source into the one form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Remove what make made; the data folder stays
+	rm -rf .venv $(SITE)/node_modules $(SITE)/dist
+
+# The stamp is written last: an interrupted installation is done again.
+.venv/.installed: requirements-bootstrap.lock requirements-dev.lock
+	@$(BIN)/python -c '' 2>/dev/null || { \
+	  for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
+	    $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	      && python=$$candidate && break; \
+	  done; \
+	  test -n "$$python" || { \
+	    echo "Python 3.11 or newer is missing. Install it with: apt-get install python3 python3-venv"; \
+	    exit 1; }; \
+	  $$python -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "Python's venv is missing. Install it with: apt-get install python3-venv"; exit 1; }; \
+	  echo "making the Python environment"; \
+	  $$python -m venv --clear .venv; }
+	@mkdir -p .venv/home
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
+	@echo "installing the Python packages"
+	@$(BIN)/python -m pip install --quiet --upgrade --target .venv/tools --no-deps \
+	  --only-binary :all: --require-hashes -r requirements-bootstrap.lock
+	@.venv/tools/bin/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	@touch $@
+
+$(SITE)/node_modules/.package-lock.json: $(SITE)/package.json $(SITE)/package-lock.json | .venv/.installed
+	@echo "installing the pages' packages"
+	@cd $(SITE) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+$(SITE)/dist/index.html: $(SITE)/node_modules/.package-lock.json $(SITE_SOURCES)
+	@echo "building the pages"
+	@cd $(SITE) && npm run --silent build -- --logLevel warn
+	@touch $@
