@@ -1,0 +1,59 @@
+"""The server side of the Centrifuge client protocol, with durable logs behind it."""
+
+from realtime.broker import Broker, BrokerState, MemoryBroker, MemoryBus
+from realtime.codes import (
+    DISCONNECTS,
+    ERRORS,
+    BrokerUnavailable,
+    Disconnect,
+    ErrorCode,
+    InvalidToken,
+    RealtimeError,
+    TokenExpired,
+)
+from realtime.connection import Connection, Transport, TransportClosed
+from realtime.follower import Follower
+from realtime.model import (
+    ANONYMOUS,
+    ChannelFamily,
+    Delivery,
+    DurableLog,
+    Identity,
+    Limits,
+    Publication,
+    RpcMethod,
+    Snapshot,
+)
+from realtime.node import Node, NodeState
+from realtime.protocol import Frame
+
+__all__ = [
+    "ANONYMOUS",
+    "DISCONNECTS",
+    "ERRORS",
+    "Broker",
+    "BrokerState",
+    "BrokerUnavailable",
+    "ChannelFamily",
+    "Connection",
+    "Delivery",
+    "Disconnect",
+    "DurableLog",
+    "ErrorCode",
+    "Follower",
+    "Frame",
+    "Identity",
+    "InvalidToken",
+    "Limits",
+    "MemoryBroker",
+    "MemoryBus",
+    "Node",
+    "NodeState",
+    "Publication",
+    "RealtimeError",
+    "RpcMethod",
+    "Snapshot",
+    "TokenExpired",
+    "Transport",
+    "TransportClosed",
+]

@@ -1,0 +1,160 @@
+"""The nouns an application meets: identity, publication, snapshot, channel family, limits.
+
+Nothing here does anything; the application fills these in and passes them to `Node`.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+
+class Delivery(StrEnum):
+    """What a channel promises: gapless log, newest value, or the live tail of a stream."""
+
+    LOG = "log"
+    VALUE = "value"
+    TAIL = "tail"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is behind a connection; `context` is the application's own principal."""
+
+    user: str = ""
+    session: str = ""
+    expires_at: float | None = None
+    """Unix time at which the connection must be renewed or closed; None: never."""
+    context: object = None
+
+
+ANONYMOUS = Identity()
+NODE = Identity()
+"""Asks for a VALUE snapshot on behalf of all subscribers: one value is the same for everyone."""
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """One event of a channel: JSON bytes and its place in the channel."""
+
+    data: bytes
+    offset: int = 0
+    version: int = 0
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A state that already contains everything up to `offset` (or `version`).
+
+    Without epoch and offset (both unset) it is taken to contain everything that had been
+    delivered here when the subscription began.
+    """
+
+    data: bytes
+    offset: int = 0
+    epoch: str = ""
+    version: int = 0
+
+
+class DurableLog(Protocol):
+    """The truth behind LOG channels; reads what the application committed."""
+
+    async def head(self, channel: str) -> tuple[int, str]:
+        """Return the newest offset (0 when empty) and the epoch."""
+
+    async def heads(self, channels: Sequence[str]) -> Mapping[str, tuple[int, str]]:
+        """Return the heads of several channels at once; missing ones are empty."""
+
+    async def read(self, channel: str, after: int, limit: int) -> list[Publication]:
+        """Return publications with offset > after, oldest first, at most `limit`."""
+
+
+Authorize = Callable[[Identity, str], Awaitable[None]]
+TakeSnapshot = Callable[[Identity, str], Awaitable[Snapshot | None]]
+RpcMethod = Callable[[Identity, bytes], Awaitable[bytes]]
+VerifyToken = Callable[[str], Awaitable[Identity]]
+
+
+@dataclass(frozen=True)
+class ChannelFamily:
+    """All channels of one pattern, such as `book:{id}`, and what holds for them."""
+
+    pattern: str
+    delivery: Delivery
+    authorize: Authorize
+    snapshot: TakeSnapshot | None = None
+    presence: bool = False
+    join_leave: bool = False
+    regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile the pattern once: `{name}` stands for any characters but a colon."""
+        parts = re.split(r"(\{[a-z_]+\})", self.pattern)
+        text = "".join("[^:]+" if p.startswith("{") else re.escape(p) for p in parts)
+        object.__setattr__(self, "regex", re.compile(text))
+
+    def owns(self, channel: str) -> bool:
+        """Tell whether the channel name belongs to this family."""
+        return self.regex.fullmatch(channel) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Every bound of the core, with its unit in the name; each has a documented code behind it."""
+
+    connect_timeout_s: float = 10
+    """Without `connect` by then: 3502."""
+    ping_interval_s: float = 25
+    """Below the 30 s idle cut of common proxies."""
+    pong_timeout_s: float = 8
+    """No pong by then: 3012."""
+    expiry_grace_s: float = 25
+    """Time a token client has for `refresh` after its expiry, then 3005."""
+    max_frame_bytes: int = 64 * 1024
+    """A larger incoming frame: 3501."""
+    max_channels: int = 128
+    """Subscriptions of one connection; one more: error 106."""
+    max_channel_length: int = 255
+    """A longer channel name: error 107."""
+    max_user_connections: int = 64
+    """Connections of one user on one process; one more: 3504."""
+    commands_per_s: float = 30
+    command_burst: int = 200
+    """Beyond rate and burst: error 111; as many refusals as a burst holds: 3013."""
+    max_in_flight: int = 64
+    """Commands of one connection that wait for an answer; one more: error 111."""
+    command_timeout_s: float = 15
+    """A command that takes longer is answered with error 100."""
+    outgoing_max_bytes: int = 1024 * 1024
+    outgoing_max_frames: int = 4096
+    """A connection whose queue is longer: 3008."""
+    write_timeout_s: float = 8
+    """A transport that accepts nothing for so long: 3008."""
+    close_timeout_s: float = 1
+    """A transport that cannot say goodbye in this time is aborted."""
+    recover_max: int = 300
+    """A client that missed more publications gets a snapshot instead."""
+    window_size: int = 256
+    """Publications kept in memory per channel for recovery."""
+    pending_max: int = 1024
+    """Publications ahead of a hole kept in memory; more are read again from the log."""
+    fill_page: int = 500
+    fill_retry_s: float = 0.1
+    fill_retry_max_s: float = 2.0
+    fill_attempts: int = 20
+    """Reads that find nothing new before a hole is declared lost and clients are told."""
+    value_interval_s: float = 0.2
+    """Shortest time between two publications of one VALUE channel: 5 a second."""
+    sweep_interval_s: float = 2.0
+    """How often heads of LOG channels are compared: the longest life of a lost publish."""
+    outage_sweep_interval_s: float = 0.5
+    """The same while the broker is away: the log alone carries LOG channels then."""
+    linger_s: float = 5.0
+    """A channel without local subscribers stays warm for so long (page reloads)."""
+    presence_ttl_s: float = 60
+    presence_refresh_s: float = 20
+    follower_max: int = 2048
+    """Publications a local follower may lag behind before it is told to start over."""
+    pending_controls: int = 1000
+    """Disconnect orders and values kept for other processes while the broker is away."""

@@ -1,0 +1,360 @@
+"""One connection's protocol state, sans I/O: a frame goes in, actions come out.
+
+Never touches a socket, a task or a clock: the time is an argument. Commands that need I/O leave as
+actions and come back through `connected`, `subscribed`, `answered` and their refusals.
+"""
+
+from enum import Enum, auto
+
+from realtime import codes
+from realtime.actions import (
+    Action,
+    Authenticate,
+    Call,
+    Close,
+    Join,
+    Leave,
+    ReadHistory,
+    ReadPresence,
+    Renew,
+    Send,
+)
+from realtime.bucket import Bucket
+from realtime.codes import Disconnect, ErrorCode, RealtimeError
+from realtime.model import ANONYMOUS, Identity, Limits
+from realtime.protocol import (
+    PING,
+    Command,
+    ConnectRequest,
+    ConnectResult,
+    Empty,
+    Frame,
+    ProtocolFault,
+    RefreshRequest,
+    RefreshResult,
+    Reply,
+    RpcRequest,
+    SubscribeRequest,
+    SubscribeResult,
+    decode_frame,
+    encode_error,
+    encode_reply,
+)
+
+SERVER_VERSION = "sicerdas-realtime 1"
+PING_FRAME = Frame(PING)
+NEVER = float("inf")
+
+
+class Phase(Enum):
+    """Where a connection stands."""
+
+    FRESH = auto()
+    CONNECTING = auto()
+    CONNECTED = auto()
+    CLOSED = auto()
+
+
+class Session:
+    """The protocol state machine of one connection."""
+
+    __slots__ = (
+        "_bucket",
+        "_by_token",
+        "_connect_by",
+        "_expires_at",
+        "_limits",
+        "_ping_at",
+        "_pong_by",
+        "_preset",
+        "_token_required",
+        "_waiting",
+        "channels",
+        "client",
+        "identity",
+        "in_flight",
+        "phase",
+    )
+
+    def __init__(
+        self,
+        client: str,
+        limits: Limits,
+        *,
+        now: float,
+        preset: Identity | None = None,
+        token_required: bool = False,
+    ) -> None:
+        self.client = client
+        self.identity = ANONYMOUS
+        self.phase = Phase.FRESH
+        self.channels: dict[str, bool] = {}
+        """Channel -> True once subscribed, False while joining or leaving."""
+        self.in_flight = 0
+        self._limits = limits
+        self._preset = preset
+        self._token_required = token_required
+        self._by_token = False
+        self._waiting: list[Command] = []
+        self._bucket = Bucket(limits.commands_per_s, limits.command_burst, now)
+        self._connect_by = now + limits.connect_timeout_s
+        self._expires_at = NEVER
+        self._ping_at = NEVER
+        self._pong_by = NEVER
+
+    # -- frames and time ---------------------------------------------------------------------
+
+    def receive(self, frame: str | bytes, now: float) -> list[Action]:
+        """Take one frame from the client."""
+        if self.phase is Phase.CLOSED:
+            return []
+        try:
+            commands = decode_frame(frame, self._limits.max_frame_bytes)
+        except ProtocolFault:
+            return self.close(codes.MALFORMED)
+        return self._run(commands, now)
+
+    @property
+    def deadline(self) -> float:
+        """The next moment at which `tick` has something to do."""
+        return min(self._connect_by, self._ping_at, self._pong_by, self._expires_at)
+
+    def tick(self, now: float) -> list[Action]:
+        """Apply every deadline that has passed."""
+        if self.phase is Phase.CLOSED:
+            return []
+        if now >= self._connect_by:
+            return self.close(codes.STALE)
+        if now >= self._pong_by:
+            return self.close(codes.NO_PONG)
+        if now >= self._expires_at:
+            return self.close(codes.EXPIRED)
+        if now >= self._ping_at:
+            self._ping_at = now + self._limits.ping_interval_s
+            self._pong_by = now + self._limits.pong_timeout_s
+            return [Send(PING_FRAME)]
+        return []
+
+    def close(self, disconnect: Disconnect) -> list[Action]:
+        """End the connection from our side; only the first close counts."""
+        if self.phase is Phase.CLOSED:
+            return []
+        self.lost()
+        return [Close(disconnect)]
+
+    def lost(self) -> None:
+        """Note that the connection is gone: nothing will be accepted or asked any more."""
+        self.phase = Phase.CLOSED
+        self._waiting.clear()
+        self._connect_by = self._expires_at = self._ping_at = self._pong_by = NEVER
+
+    # -- answers from the world --------------------------------------------------------------
+
+    def connected(
+        self, command_id: int, identity: Identity, *, expires_in: float | None, now: float
+    ) -> list[Action]:
+        """Accept the connection under this identity, then run what arrived meanwhile."""
+        if self.phase is not Phase.CONNECTING:
+            return []
+        self.phase = Phase.CONNECTED
+        self.identity = identity
+        self._connect_by = NEVER
+        self._ping_at = now + self._limits.ping_interval_s
+        ttl = self._expire(expires_in, now)
+        result = ConnectResult(
+            self.client,
+            SERVER_VERSION,
+            expires=ttl > 0,
+            ttl=ttl,
+            ping=int(self._limits.ping_interval_s),
+            pong=True,
+        )
+        waiting, self._waiting = self._waiting, []
+        return [*self.answered(Reply(command_id, connect=result)), *self._run(waiting, now)]
+
+    def refreshed(
+        self, command_id: int, identity: Identity, *, expires_in: float | None, now: float
+    ) -> list[Action]:
+        """Prolong the connection; another user's token ends it."""
+        if identity.user != self.identity.user:
+            return self.close(codes.INVALID_TOKEN)
+        self.identity = identity
+        self._by_token = True
+        ttl = self._expire(expires_in, now)
+        result = RefreshResult(self.client, SERVER_VERSION, expires=ttl > 0, ttl=ttl)
+        return self.answered(Reply(command_id, refresh=result))
+
+    def subscribed(self, command_id: int, channel: str, result: SubscribeResult) -> list[Action]:
+        """Confirm a subscription."""
+        self.channels[channel] = True
+        return self.answered(Reply(command_id, subscribe=result))
+
+    def join_refused(self, command_id: int, channel: str, error: RealtimeError) -> list[Action]:
+        """Refuse a subscription."""
+        self.channels.pop(channel, None)
+        return self.refused(command_id, error)
+
+    def unsubscribed(self, command_id: int, channel: str) -> list[Action]:
+        """Confirm the end of a subscription, also of one that never was."""
+        self.channels.pop(channel, None)
+        return self.answered(Reply(command_id, unsubscribe=Empty()))
+
+    def answered(self, reply: Reply) -> list[Action]:
+        """Answer a command that needed I/O."""
+        self.in_flight -= 1
+        return self._send(encode_reply(reply))
+
+    def refused(self, command_id: int, error: RealtimeError) -> list[Action]:
+        """Refuse a command that needed I/O; a refused `connect` may be tried again."""
+        self.in_flight -= 1
+        if self.phase is Phase.CONNECTING:
+            self.phase = Phase.FRESH
+            self._waiting.clear()
+        return self._send(encode_error(command_id, error))
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _send(self, frame: Frame) -> list[Action]:
+        return [] if self.phase is Phase.CLOSED else [Send(frame)]
+
+    def _expire(self, expires_in: float | None, now: float) -> int:
+        """Set the end of this connection; the seconds a token client is told, 0 for none."""
+        if expires_in is None:
+            self._expires_at = NEVER
+            return 0
+        if not self._by_token:
+            self._expires_at = now + expires_in
+            return 0
+        self._expires_at = now + expires_in + self._limits.expiry_grace_s
+        return max(1, int(expires_in))
+
+    def _run(self, commands: list[Command], now: float) -> list[Action]:
+        actions: list[Action] = []
+        for command in commands:
+            actions += self._command(command, now)
+            if self.phase is Phase.CLOSED:
+                break
+        return actions
+
+    def _command(self, command: Command, now: float) -> list[Action]:
+        if self.phase is Phase.CONNECTING:
+            return self._postpone(command)
+        if not self._bucket.take(now):
+            return self._throttle(command)
+        if self.phase is Phase.FRESH:
+            if command.connect is None or not command.id:
+                return self.close(codes.MALFORMED)
+            return self._connect(command.id, command.connect)
+        if command.id:
+            return self._dispatch(command)
+        return self._without_id(command)
+
+    def _postpone(self, command: Command) -> list[Action]:
+        """Keep commands that follow `connect` in the same breath until it is answered."""
+        if len(self._waiting) >= self._limits.command_burst:
+            return self.close(codes.MALFORMED)
+        self._waiting.append(command)
+        return []
+
+    def _throttle(self, command: Command) -> list[Action]:
+        if self._bucket.refusals >= self._limits.command_burst:
+            return self.close(codes.FLOOD)
+        if not command.id:
+            return []
+        return self._refuse(command.id, codes.TOO_MANY_REQUESTS)
+
+    def _without_id(self, command: Command) -> list[Action]:
+        """A pong, or a `send`, which this server ignores; anything else is no command."""
+        if command == _PONG:
+            self._pong_by = NEVER
+            return []
+        return [] if command.send is not None else self.close(codes.MALFORMED)
+
+    def _refuse(self, command_id: int, row: ErrorCode) -> list[Action]:
+        return [Send(encode_error(command_id, row.error()))]
+
+    def _start(self, work: Action) -> list[Action]:
+        self.in_flight += 1
+        return [work]
+
+    def _connect(self, command_id: int, request: ConnectRequest) -> list[Action]:
+        if not request.token and self._token_required:
+            return self._refuse(command_id, codes.UNAUTHORIZED)
+        self.phase = Phase.CONNECTING
+        self._by_token = bool(request.token)
+        return self._start(Authenticate(command_id, request.token))
+
+    @property
+    def preset(self) -> Identity:
+        """The identity of a `connect` without token: the cookie's, or nobody's."""
+        return self._preset or ANONYMOUS
+
+    def _dispatch(self, command: Command) -> list[Action]:
+        """Subscribing and pings are for everybody; all else needs a signed-in user."""
+        if command.connect is not None:
+            return self.close(codes.MALFORMED)
+        if command.subscribe is not None:
+            return self._subscribe(command.id, command.subscribe)
+        if command.unsubscribe is not None:
+            return self._unsubscribe(command.id, command.unsubscribe.channel)
+        if command.ping is not None:
+            return [Send(encode_reply(Reply(command.id, ping=Empty())))]
+        work = self._work(command)
+        if isinstance(work, ErrorCode):
+            return self._refuse(command.id, work)
+        return self._start(work)
+
+    def _work(self, command: Command) -> Action | ErrorCode:
+        """Turn a signed-in user's command into work, or say why not."""
+        if not self.identity.user:
+            return codes.UNAUTHORIZED
+        if self.in_flight >= self._limits.max_in_flight:
+            return codes.TOO_MANY_REQUESTS
+        match command:
+            case Command(rpc=RpcRequest(method=method, data=data)):
+                return Call(command.id, method, bytes(data))
+            case Command(refresh=RefreshRequest(token=token)):
+                return Renew(command.id, token)
+        return self._reading(command)
+
+    def _reading(self, command: Command) -> Action | ErrorCode:
+        """Presence and history are for those who were let into the channel."""
+        work: ReadPresence | ReadHistory
+        if command.presence is not None:
+            work = ReadPresence(command.id, command.presence.channel, stats=False)
+        elif command.presence_stats is not None:
+            work = ReadPresence(command.id, command.presence_stats.channel, stats=True)
+        elif command.history is not None:
+            work = ReadHistory(command.id, command.history)
+        else:
+            return _unsupported(command)
+        return work if self.channels.get(work.channel) else codes.PERMISSION_DENIED
+
+    def _subscribe(self, command_id: int, request: SubscribeRequest) -> list[Action]:
+        channel = request.channel
+        if not 0 < len(channel) <= self._limits.max_channel_length:
+            return self._refuse(command_id, codes.BAD_REQUEST)
+        if channel in self.channels:
+            return self._refuse(command_id, codes.ALREADY_SUBSCRIBED)
+        if len(self.channels) >= self._limits.max_channels:
+            return self._refuse(command_id, codes.LIMIT_EXCEEDED)
+        if self.in_flight >= self._limits.max_channels + self._limits.max_in_flight:
+            return self._refuse(command_id, codes.TOO_MANY_REQUESTS)
+        self.channels[channel] = False
+        return self._start(Join(command_id, request))
+
+    def _unsubscribe(self, command_id: int, channel: str) -> list[Action]:
+        if channel not in self.channels:
+            return [Send(encode_reply(Reply(command_id, unsubscribe=Empty())))]
+        del self.channels[channel]
+        return self._start(Leave(command_id, channel))
+
+
+def _unsupported(command: Command) -> ErrorCode:
+    """Say why a command that this server never serves is refused."""
+    if command.publish is not None:
+        return codes.PERMISSION_DENIED
+    return codes.NOT_AVAILABLE if command.sub_refresh is not None else codes.METHOD_NOT_FOUND
+
+
+_PONG = Command()
