@@ -1,0 +1,3 @@
+"""Loads the fixtures of the whole suite."""
+
+pytest_plugins = ["tests.support.servers", "tests.support.fake_llm", "tests.support.house"]
