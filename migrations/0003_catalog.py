@@ -7,7 +7,7 @@ VERSION = "1.38.0"
 DESCRIPTION = "catalogue, chapters, passages and counters"
 
 FORWARDS = """
--- array_to_string() is only STABLE (an element type's output may depend on settings; text's cannot).
+-- array_to_string() is only STABLE: some element types depend on settings; text does not.
 CREATE FUNCTION immutable_words(text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 AS $$ SELECT array_to_string($1, ' ') $$;
@@ -74,7 +74,8 @@ CREATE TABLE books (
     search tsvector NOT NULL GENERATED ALWAYS AS (
         setweight(to_tsvector('pg_catalog.simple', immutable_unaccent(title)), 'A')
         || setweight(words_of(language, title), 'A')
-        || setweight(to_tsvector('pg_catalog.simple', immutable_unaccent(coalesce(author, ''))), 'B')
+        || setweight(to_tsvector('pg_catalog.simple',
+            immutable_unaccent(coalesce(author, ''))), 'B')
         || setweight(words_of(language, immutable_words(subjects)), 'C')
         || setweight(words_of('en', description), 'C')
         || setweight(to_tsvector('pg_catalog.simple',
@@ -87,7 +88,9 @@ CREATE TABLE books (
 );
 CREATE INDEX books_title ON books (title_key, id);
 CREATE INDEX books_author ON books (author_key, id);
+-- Books without a year come last in both directions.
 CREATE INDEX books_year ON books (coalesce(year, 2147483647), id);
+CREATE INDEX books_newest_year ON books (coalesce(year, -2147483648), id);
 CREATE INDEX books_created_at ON books (created_at, id);
 CREATE INDEX books_updated_at ON books (updated_at, id);
 CREATE INDEX books_category ON books (category_id, id);

@@ -1,0 +1,178 @@
+"""Named SQL of books and their counters.
+
+`liked` reads the table `interactions`, which the room above owns and alone writes: one join is
+cheaper than a second query for every list.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asyncpg import Record
+
+from app.infra.db import Queryable
+
+BOOK = """
+b.id, b.title, b.author, b.category_id, c.name AS category, b.group_id, g.name AS "group",
+b.description, b.year, b.language, b.subjects, b.extra, b.file_key IS NOT NULL AS has_text,
+b.chapters_count, b.cover_hash, k.views, k.downloads, k.likes, k.version AS counters_version,
+CASE WHEN $1::integer IS NOT NULL THEN EXISTS (
+    SELECT FROM interactions i WHERE i.user_id = $1 AND i.book_id = b.id AND i.type = 'like'
+) END AS liked,
+b.version, b.created_at, b.updated_at
+"""
+FROM = """
+FROM books b
+JOIN book_counters k ON k.book_id = b.id
+LEFT JOIN categories c ON c.id = b.category_id
+LEFT JOIN groups g ON g.id = b.group_id
+"""
+COUNTERS = "book_id, views, downloads, likes, version"
+PLAIN = "immutable_unaccent({q})"
+WORDS = f"""
+(websearch_to_tsquery('pg_catalog.simple', {PLAIN})
+|| websearch_to_tsquery('pg_catalog.english', {PLAIN})
+|| websearch_to_tsquery('pg_catalog.indonesian', {PLAIN}))
+"""
+SPELLED = "(b.title_key || ' ' || b.author_key)"
+MATCHES = f"(b.search @@ {WORDS} OR lower({PLAIN}) <% {SPELLED})"
+"""Indexes books_search and books_spelling, joined by a bitmap; `<%` forgives typos."""
+
+RELEVANCE = f"""
+round(1000000 * (
+    ts_rank('{{0.05, 0.2, 0.6, 1}}', b.search, {WORDS})
+    + word_similarity(lower({PLAIN}), {SPELLED}) / 2
+))::bigint
+"""
+"""Whole numbers, so that a cursor can name the place exactly."""
+
+
+def matches(parameter: str) -> str:
+    """The condition that a book answers the search text in `parameter` ($n)."""
+    return MATCHES.format(q=parameter)
+
+
+def relevance(parameter: str) -> str:
+    """How well it does; the title counts most, then author, subjects, description."""
+    # RELEVANCE holds a literal array in braces; only the parameter is to be filled in.
+    return RELEVANCE.replace("{q}", parameter)
+
+
+async def book_by_id(db: Queryable, viewer_id: int | None, book_id: int) -> Record | None:
+    """One book as a viewer sees it. books_pkey."""
+    return await db.fetchrow(f"SELECT {BOOK} {FROM} WHERE b.id = $2::bigint", viewer_id, book_id)
+
+
+async def list_books(
+    db: Queryable, args: Sequence[Any], *, where: str, key: str, order: str
+) -> list[Record]:
+    """One page; `where`, `key` and `order` are built by the service from constants only."""
+    return await db.fetch(
+        f"SELECT {BOOK}, {key} AS sort_key {FROM} WHERE {where} ORDER BY {order}", *args
+    )
+
+
+async def lock_book(db: Queryable, book_id: int) -> Record | None:
+    """The row that a change starts from, locked until the transaction ends."""
+    return await db.fetchrow(
+        """
+        SELECT id, version, group_id FROM books WHERE id = $1::bigint
+        FOR NO KEY UPDATE
+        """,
+        book_id,
+    )
+
+
+async def insert_book(db: Queryable, values: Mapping[str, Any]) -> int:
+    """A new book; its counters are made by the trigger."""
+    places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+    new_id: int = await db.fetchval(
+        f"INSERT INTO books ({', '.join(values)}) VALUES ({places}) RETURNING id",
+        *values.values(),
+    )
+    return new_id
+
+
+async def update_book(db: Queryable, book_id: int, values: Mapping[str, Any]) -> None:
+    """Change a locked book; the column names come from the service's own structs."""
+    settings = "".join(f"{name} = ${n}, " for n, name in enumerate(values, 2))
+    await db.execute(
+        f"UPDATE books SET {settings} version = version + 1, updated_at = now() WHERE id = $1",
+        book_id,
+        *values.values(),
+    )
+
+
+async def delete_book(db: Queryable, book_id: int) -> None:
+    """Remove a book with its text, counters and interactions."""
+    await db.execute("DELETE FROM books WHERE id = $1", book_id)
+
+
+async def import_book(db: Queryable, values: Mapping[str, Any]) -> Record | None:
+    """Insert or renew a book by its slug. A cover stays while title and author stay."""
+    places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+    settings = ", ".join(f"{name} = excluded.{name}" for name in values if name != "slug")
+    return await db.fetchrow(
+        f"""
+        INSERT INTO books AS b ({", ".join(values)}) VALUES ({places})
+        ON CONFLICT (slug) DO UPDATE SET {settings},
+            cover_hash = CASE WHEN b.title = excluded.title
+                AND b.author IS NOT DISTINCT FROM excluded.author THEN b.cover_hash END,
+            version = b.version + 1, updated_at = now()
+        RETURNING id, cover_hash
+        """,
+        *values.values(),
+    )
+
+
+async def imported_books(db: Queryable, slugs: Sequence[str]) -> list[Record]:
+    """What is known of a collection's books. books_slug_key."""
+    return await db.fetch(
+        "SELECT id, slug, source_hash, cover_hash FROM books WHERE slug = ANY($1::text[])", slugs
+    )
+
+
+async def titles_by_id(db: Queryable, ids: Sequence[int]) -> list[Record]:
+    """The titles of some books. books_pkey."""
+    return await db.fetch("SELECT id, title FROM books WHERE id = ANY($1::bigint[])", ids)
+
+
+async def file_key_of(db: Queryable, book_id: int) -> str | None:
+    """Where a book's whole text is stored. books_pkey."""
+    key: str | None = await db.fetchval("SELECT file_key FROM books WHERE id = $1", book_id)
+    return key
+
+
+async def counters_of(db: Queryable, book_id: int) -> Record | None:
+    """The counts of one book. book_counters_pkey."""
+    return await db.fetchrow(
+        f"SELECT {COUNTERS} FROM book_counters WHERE book_id = $1::bigint", book_id
+    )
+
+
+async def add_to_counters(
+    db: Queryable, book_id: int, views: int, downloads: int, likes: int
+) -> Record | None:
+    """Count; the row lock makes the order of versions the order of commits."""
+    return await db.fetchrow(
+        f"""
+        UPDATE book_counters SET views = views + $2, downloads = downloads + $3,
+            likes = likes + $4, version = version + 1
+        WHERE book_id = $1 RETURNING {COUNTERS}
+        """,
+        book_id,
+        views,
+        downloads,
+        likes,
+    )
+
+
+async def totals(db: Queryable) -> Record | None:
+    """The sum of all counters: reads the whole table, so only for people who manage the library."""
+    return await db.fetchrow(
+        """
+        SELECT count(*) AS books, coalesce(sum(views), 0)::bigint AS views,
+            coalesce(sum(downloads), 0)::bigint AS downloads,
+            coalesce(sum(likes), 0)::bigint AS likes
+        FROM book_counters
+        """
+    )
