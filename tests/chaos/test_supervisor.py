@@ -49,7 +49,7 @@ class RunningHouse:
         )
         self.folder = folder
         self.said: list[str] = []
-        self._lines: Queue[str] = Queue()
+        self._lines: Queue[str | None] = Queue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         _, self.redis_url, self.database_url = self.wait_for("ready ").split()
@@ -58,6 +58,7 @@ class RunningHouse:
         with self.process.stdout:
             for line in self.process.stdout:
                 self._lines.put(line.rstrip())
+        self._lines.put(None)
 
     def wait_for(self, text: str) -> str:
         """The first new line that holds the text."""
@@ -65,6 +66,9 @@ class RunningHouse:
             try:
                 line = self._lines.get(timeout=DEADLINE_S)
             except Empty:
+                line = None
+            if line is None:
+                self.end(signal.SIGKILL)
                 pytest.fail(f"never said {text!r}, but: {self.said}")
             self.said.append(line)
             if text in line:

@@ -2,7 +2,7 @@
 
 It runs alone in a fresh interpreter, because a user namespace can be entered only by a process
 without threads, and because code between fork and exec of a threaded parent may deadlock.
-Usage: launcher.py PARENT_PID DEATH_SIGNAL plain|userns|drop:UID PROGRAM ARGUMENT...
+Usage: launcher.py PARENT_PID DEATH_SIGNAL plain|userns:UID|drop:UID PROGRAM ARGUMENT...
 """
 
 import ctypes
@@ -12,17 +12,16 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER = 0x10000000
-INSIDE_ID = 1000  # any id but 0: PostgreSQL refuses to run as root
 
 
-def enter_user_namespace(libc: ctypes.CDLL) -> None:
+def enter_user_namespace(libc: ctypes.CDLL, inside: int) -> None:
     """Look like an ordinary user to the program, while the files stay ours."""
     uid, gid = os.geteuid(), os.getegid()
     if libc.unshare(CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "user namespaces are not allowed here")
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-    Path("/proc/self/uid_map").write_text(f"{INSIDE_ID} {uid} 1", encoding="ascii")
-    Path("/proc/self/gid_map").write_text(f"{INSIDE_ID} {gid} 1", encoding="ascii")
+    Path("/proc/self/uid_map").write_text(f"{inside} {uid} 1", encoding="ascii")
+    Path("/proc/self/gid_map").write_text(f"{inside} {gid} 1", encoding="ascii")
 
 
 def drop_to(uid: int) -> None:
@@ -37,8 +36,8 @@ def main(arguments: list[str]) -> None:
     parent, death_signal, mode, *program = arguments
     is_linux = sys.platform == "linux"
     libc = ctypes.CDLL(None, use_errno=True) if is_linux else None
-    if mode == "userns" and libc is not None:
-        enter_user_namespace(libc)
+    if mode.startswith("userns:") and libc is not None:
+        enter_user_namespace(libc, int(mode.removeprefix("userns:")))
     elif mode.startswith("drop:"):
         drop_to(int(mode.removeprefix("drop:")))
     if libc is not None:

@@ -1,19 +1,20 @@
 """A local PostgreSQL on a unix socket: one database, an owner role and an app role."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.infra.embedded.faults import EmbeddedError, MissingPrerequisite
-from app.infra.embedded.process import Child, Command, identity, wait_until
+from app.infra.embedded.faults import EmbeddedError, MissingPrerequisite, ServiceFailed
+from app.infra.embedded.process import Child, Command, identity, tail, wait_until
 from app.infra.embedded.service import SETUP, package_folder
 
 SUPERUSER, OWNER, APP, DATABASE = "postgres", "sicerdas_owner", "sicerdas_app", "sicerdas"
 PORT = 5432  # only the socket's file name; nothing listens on TCP
-NOBODY = 65_534
 MODE_CHECK_TIMEOUT_S = 10.0
 TOOL_TIMEOUT_S = 120.0
 ORPHAN_GRACE_S = 5.0
@@ -80,7 +81,7 @@ class PostgresServer:
         self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._mode = self._mode or self._usable_mode()
         if self._mode.startswith("drop:"):
-            os.chown(self.run, NOBODY, NOBODY)
+            self._give_away(self.run)
             self.run.parent.chmod(0o711)
         if not (self.data / "PG_VERSION").exists():
             self._make_cluster()
@@ -115,8 +116,7 @@ class PostgresServer:
         options = ["-v", "ON_ERROR_STOP=1", "-X", "-q", "-A", "-t", "-f", "-"]
         done = self._tool("psql", *options, "-d", database, sql=sql)
         if done.returncode != 0:
-            message = f"psql failed on {database}: {done.stderr.strip()}"
-            raise EmbeddedError(message)
+            raise EmbeddedError(f"psql failed on {database}: {done.stderr.strip()}")
         return done.stdout.strip()
 
     def url(self, role: str = APP, database: str = DATABASE) -> str:
@@ -145,18 +145,17 @@ class PostgresServer:
         return Command(argv, Path("/"), self.log, env, self._mode, death_signal)
 
     def _usable_mode(self) -> str:
-        """PostgreSQL refuses root: there it runs in a user namespace, else as nobody."""
-        if os.geteuid() != 0:
+        """PostgreSQL refuses root, and a user without a name; both get another identity."""
+        if os.geteuid() != 0 and os.geteuid() in named_uids():
             return "plain"
-        for mode in ("userns", f"drop:{NOBODY}"):
+        for mode in identities():
             self._mode = mode
             if self._run_once((str(self._bin / "postgres"), "--version")) == 0:
                 return mode
-        message = (
-            "PostgreSQL cannot run as root here: user namespaces are forbidden and its programs "
-            f"under {self._bin} cannot be reached by another user. Run as an ordinary user."
+        raise EmbeddedError(
+            f"PostgreSQL cannot run as user {os.geteuid()} here: user namespaces are forbidden and "
+            f"no other user can run {self._bin}/postgres. Run as an ordinary user with a name."
         )
-        raise EmbeddedError(message)
 
     def _run_once(self, argv: tuple[str, ...]) -> int:
         child = Child(self._command(argv))
@@ -168,7 +167,7 @@ class PostgresServer:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700, parents=True)
         if self._mode.startswith("drop:"):
-            os.chown(fresh, NOBODY, NOBODY)
+            self._give_away(fresh)
         argv = [str(self._bin / "initdb"), "-D", str(fresh), "-U", SUPERUSER, "--auth=trust"]
         argv += ["--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions"]
         if self._major() >= BUILTIN_LOCALE_SINCE:
@@ -176,9 +175,12 @@ class PostgresServer:
         if not self._durable:
             argv.append("--no-sync")
         if self._run_once(tuple(argv)) != 0:
-            message = f"initdb failed; see {self.log}"
-            raise EmbeddedError(message)
+            raise ServiceFailed(self.name, "initdb failed", tail(self.log))
         fresh.rename(self.data)  # in one step: a start that was cut short leaves no half cluster
+
+    def _give_away(self, folder: Path) -> None:
+        uid = int(self._mode.removeprefix("drop:"))
+        os.chown(folder, uid, uid)
 
     def _forget_dead_postmaster(self) -> None:
         """Remove a lock file whose process is a zombie or another program by now.
@@ -198,6 +200,20 @@ class PostgresServer:
         argv = [str(self._bin / "postgres"), "--version"]
         shown = subprocess.run(argv, capture_output=True, text=True, check=True).stdout  # noqa: S603
         return int(shown.split()[2].split(".")[0])
+
+
+def named_uids() -> list[int]:
+    """Every user with a name but root; nobody first, who owns nothing anyway."""
+    users = [user for user in pwd.getpwall() if user.pw_uid != 0]
+    return [user.pw_uid for user in sorted(users, key=lambda user: user.pw_name != "nobody")]
+
+
+def identities() -> list[str]:
+    """How this process may run a program as a named user that is not root, best first."""
+    if not sys.platform.startswith("linux") or not named_uids():
+        return []
+    namespace, other = f"userns:{named_uids()[0]}", f"drop:{named_uids()[0]}"
+    return [namespace, other] if os.geteuid() == 0 else [namespace]
 
 
 def processes_in(folder: Path) -> list[int]:

@@ -24,7 +24,7 @@ class Command:
     cwd: Path
     log: Path
     env: Mapping[str, str] = field(default_factory=lambda: {"PATH": os.defpath, "LANG": "C.UTF-8"})
-    mode: str = "plain"  # plain | userns | drop:<uid>, see launcher.py
+    mode: str = "plain"  # plain | userns:<uid> | drop:<uid>, see launcher.py
     death_signal: int = signal.SIGKILL  # sent by the kernel when the supervisor is killed
 
 
@@ -126,8 +126,13 @@ class Child:
 
     def log_tail(self) -> str:
         """The last lines it wrote."""
-        lines = self.command.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-TAIL_LINES:])
+        return tail(self.command.log)
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-TAIL_LINES:])
 
 
 def kill_group(pid: int) -> None:
