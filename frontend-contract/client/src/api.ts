@@ -1,0 +1,126 @@
+/** One function per REST operation that a browser needs. */
+
+import type { Http, Query } from './http.ts';
+import type {
+  Book,
+  Category,
+  Chapter,
+  ChapterTitle,
+  Conversation,
+  ConversationHead,
+  Counters,
+  Cover,
+  Group,
+  Info,
+  Page,
+  Report,
+  ReportStatus,
+  Role,
+  TargetType,
+  User,
+} from './types.ts';
+
+export interface BookQuery extends Query {
+  q?: string;
+  sort?: string;
+  category_id?: number;
+  group_id?: number;
+  author?: string;
+  language?: string;
+  limit?: number;
+  cursor?: string;
+}
+
+export interface BookDraft {
+  title: string;
+  author: string | null;
+  category_id: number | null;
+  group_id: number | null;
+  description: string | null;
+  year: number | null;
+  language: string | null;
+  subjects: string[];
+}
+
+export interface ReportDraft {
+  target_type: TargetType;
+  target_id: number;
+  reason: string;
+  extra?: Record<string, unknown>;
+}
+
+export type InteractionType = 'view' | 'download' | 'like' | 'unlike';
+export type Api = ReturnType<typeof createApi>;
+
+export function createApi(http: Http) {
+  return {
+    info: () => http.call<Info>('GET', '/info'),
+    auth: authCalls(http),
+    users: userCalls(http),
+    books: bookCalls(http),
+    categories: (query: Query = {}) => http.call<Page<Category>>('GET', '/categories', { query: { limit: 100, ...query } }),
+    groups: (query: Query = {}) => http.call<Page<Group>>('GET', '/groups', { query: { limit: 100, ...query } }),
+    interact: (book_id: number, type: InteractionType) =>
+      http.call<Counters>('POST', '/interactions', { body: { book_id, type } }),
+    reports: reportCalls(http),
+    conversations: conversationCalls(http),
+  };
+}
+
+function authCalls(http: Http) {
+  return {
+    signup: (email: string, password: string, name: string) =>
+      http.call<unknown>('POST', '/auth/signup', { body: { email, password, name } }),
+    login: (email: string, password: string) =>
+      http.call<unknown>('POST', '/auth/login', { body: { email, password } }),
+    logout: () => http.call<void>('POST', '/auth/logout', { body: {} }),
+  };
+}
+
+function userCalls(http: Http) {
+  return {
+    me: () => http.call<User>('GET', '/users/me'),
+    rename: (name: string) => http.call<User>('PUT', '/users/me', { body: { name } }),
+    list: (query: Query) => http.call<Page<User>>('GET', '/users', { query }),
+    setRole: (id: number, role: Role) => http.call<User>('PUT', `/users/${id}/role`, { body: { role } }),
+    deactivate: (id: number) => http.call<User | undefined>('POST', `/users/${id}/deactivate`, { body: {} }),
+    reactivate: (id: number) => http.call<User | undefined>('POST', `/users/${id}/reactivate`, { body: {} }),
+  };
+}
+
+function bookCalls(http: Http) {
+  return {
+    list: (query: BookQuery, signal?: AbortSignal) =>
+      http.call<Page<Book>>('GET', '/books', { query, ...(signal ? { signal } : {}) }),
+    get: (id: number) => http.call<Book>('GET', `/books/${id}`),
+    create: (draft: BookDraft) => http.call<Book>('POST', '/books', { body: draft }),
+    update: (id: number, draft: Partial<BookDraft>, ifMatch: number) =>
+      http.call<Book>('PUT', `/books/${id}`, { body: draft, ifMatch }),
+    remove: (id: number, ifMatch: number) => http.call<void>('DELETE', `/books/${id}`, { ifMatch }),
+    setCover: (id: number, file: File) => {
+      const body = new FormData();
+      body.append('file', file);
+      return http.call<Cover | Book>('PUT', `/books/${id}/cover`, { body });
+    },
+    chapters: (id: number) => http.call<{ items: ChapterTitle[] }>('GET', `/books/${id}/chapters`),
+    chapter: (id: number, number: number) => http.call<Chapter>('GET', `/books/${id}/chapters/${number}`),
+    fileUrl: (id: number) => `/api/v1/books/${id}/file`,
+  };
+}
+
+function reportCalls(http: Http) {
+  return {
+    file: (draft: ReportDraft) => http.call<Report>('POST', '/reports', { body: draft }),
+    list: (query: Query) => http.call<Page<Report>>('GET', '/reports', { query }),
+    decide: (id: number, status: ReportStatus, ifMatch: number) =>
+      http.call<Report>('PUT', `/reports/${id}`, { body: { status }, ifMatch }),
+  };
+}
+
+function conversationCalls(http: Http) {
+  return {
+    list: (query: Query = {}) => http.call<Page<ConversationHead>>('GET', '/chat/conversations', { query }),
+    get: (id: string) => http.call<Conversation>('GET', `/chat/conversations/${id}`),
+    remove: (id: string) => http.call<void>('DELETE', `/chat/conversations/${id}`),
+  };
+}
