@@ -1,0 +1,82 @@
+/** Who is here, and the one live connection that belongs to them. */
+
+import { createApi, createHttp, Realtime, type Info, type LinkState, type User } from '@sicerdas/client';
+import { batch, computed, signal } from '@preact/signals';
+import { t } from './i18n.ts';
+import { remember } from './store.ts';
+import { toast } from './toast.ts';
+
+export const api = createApi(createHttp());
+
+/** `undefined` until the server has said who we are. */
+export const me = signal<User | null | undefined>(undefined);
+export const info = signal<Info | null>(null);
+export const link = signal<LinkState>('connecting');
+export const live = signal<Realtime | null>(null);
+
+export const isStaff = computed(() => me.value?.role === 'moderator' || me.value?.role === 'admin');
+export const isAdmin = computed(() => me.value?.role === 'admin');
+export const canAuthor = computed(() => me.value?.role === 'teacher' || me.value?.role === 'admin');
+
+const RETRY_START_MS = 2000;
+
+export async function start(): Promise<void> {
+  void api.info().then((value) => (info.value = value), () => undefined);
+  try {
+    become(await api.users.me());
+  } catch (error) {
+    const status = (error as { status?: number }).status;
+    become(null);
+    // Not "nobody" but "no answer": ask again instead of pretending that the person is logged out.
+    if (status !== 401) setTimeout(() => void start(), RETRY_START_MS);
+  }
+}
+
+export async function login(email: string, password: string): Promise<void> {
+  await api.auth.login(email, password);
+  become(await api.users.me());
+}
+
+/** True when the new account is signed in at once; false when the address must be confirmed first. */
+export async function signup(email: string, password: string, name: string): Promise<boolean> {
+  await api.auth.signup(email, password, name);
+  try {
+    become(await api.users.me());
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export async function logout(): Promise<void> {
+  await api.auth.logout();
+  remember('conversation', null);
+  become(null);
+}
+
+/** The socket's identity is fixed when it connects, so each change of person means a new socket. */
+function become(user: User | null): void {
+  live.value?.close();
+  const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+  batch(() => {
+    me.value = user;
+    link.value = 'connecting';
+    live.value = new Realtime({
+      endpoint: `${scheme}://${location.host}/connection/websocket`,
+      onLink: (state) => (link.value = state),
+      onTerminated: () => void afterTermination(),
+    });
+  });
+}
+
+/** The server closed for good: usually the session was revoked. Find out, and say it. */
+async function afterTermination(): Promise<void> {
+  if (!me.value) return;
+  try {
+    await api.users.me();
+  } catch (error) {
+    if ((error as { status?: number }).status !== 401) return;
+    toast(t('auth.ended'), 'warn');
+    become(null);
+  }
+}

@@ -1,0 +1,79 @@
+/** One's own account: name, role, and the way out. */
+
+import { useSignal } from '@preact/signals';
+import { ApiError } from '@sicerdas/client';
+import { explain } from '../lib/errors.ts';
+import { date, t } from '../lib/i18n.ts';
+import { useTitle } from '../lib/page.ts';
+import { api, me } from '../lib/session.ts';
+import { toast } from '../lib/toast.ts';
+import { Guarded } from '../ui/feedback.tsx';
+import { Field } from '../ui/Field.tsx';
+import { initials, nameOf } from '../lib/text.ts';
+
+export function Account() {
+  useTitle(t('account.title'));
+  return (
+    <div class="page page--narrow">
+      <Guarded when>
+        <Profile />
+      </Guarded>
+    </div>
+  );
+}
+
+function Profile() {
+  const problem = useSignal<unknown>(null);
+  const user = me.value;
+  if (!user) return null;
+
+  async function submit(event: SubmitEvent) {
+    event.preventDefault();
+    const name = String(new FormData(event.currentTarget as HTMLFormElement).get('name') ?? '').trim();
+    problem.value = null;
+    try {
+      me.value = await api.users.rename(name);
+      toast(t('app.saved'));
+    } catch (error) {
+      problem.value = error;
+    }
+  }
+
+  const nameProblem = problem.value instanceof ApiError ? problem.value.fields.get('name') : undefined;
+  return (
+    <>
+      <header class="profile">
+        <span class="avatar avatar--large" aria-hidden="true">
+          {initials(nameOf(user))}
+        </span>
+        <div>
+          <h1>{t('account.title')}</h1>
+          <p>{user.email}</p>
+        </div>
+      </header>
+      <dl class="facts">
+        <div>
+          <dt>{t('account.role')}</dt>
+          <dd>{t(`role.${user.role}`)}</dd>
+        </div>
+        <div>
+          <dt>{t('users.joined')}</dt>
+          <dd>{date(user.created_at)}</dd>
+        </div>
+      </dl>
+      <form class="form" onSubmit={submit}>
+        <Field name="name" label={t('auth.name')} value={user.name ?? ''} hint={t('auth.nameHint')} autocomplete="name" problem={nameProblem} required />
+        {problem.value !== null && !nameProblem && (
+          <p class="form__problem" role="alert">
+            {explain(problem.value)}
+          </p>
+        )}
+        <div class="form__actions">
+          <button type="submit" class="button button--primary">
+            {t('app.save')}
+          </button>
+        </div>
+      </form>
+    </>
+  );
+}

@@ -1,0 +1,126 @@
+/** The door: logging in and signing up. */
+
+import { useSignal } from '@preact/signals';
+import { useLocation } from 'preact-iso';
+import { ApiError } from '@sicerdas/client';
+import { explain } from '../lib/errors.ts';
+import { t } from '../lib/i18n.ts';
+import { useTitle } from '../lib/page.ts';
+import { login, me, signup } from '../lib/session.ts';
+import { nameOf, ownPath } from '../lib/text.ts';
+import { toast } from '../lib/toast.ts';
+import { Field } from '../ui/Field.tsx';
+import { Mark } from '../ui/icons.tsx';
+
+const MIN_PASSWORD = 8;
+
+export function Login() {
+  const { query, route } = useLocation();
+  useTitle(t('auth.login'));
+  return (
+    <Door
+      title={t('auth.login')}
+      other={{ href: withNext('/signup', query['next']), question: t('auth.noAccount'), text: t('auth.signup') }}
+      isNew={false}
+      onSubmit={async ({ email, password }) => {
+        await login(email, password);
+        route(ownPath(query['next']), true);
+      }}
+    />
+  );
+}
+
+export function Signup() {
+  const { query, route } = useLocation();
+  useTitle(t('auth.signup'));
+  return (
+    <Door
+      title={t('auth.signup')}
+      other={{ href: withNext('/login', query['next']), question: t('auth.haveAccount'), text: t('auth.login') }}
+      isNew
+      onSubmit={async ({ email, password, name }) => {
+        if (await signup(email, password, name)) return route(ownPath(query['next']), true);
+        toast(t('auth.checkMail'));
+        route('/login', true);
+      }}
+    />
+  );
+}
+
+function withNext(path: string, next: string | undefined): string {
+  return next ? `${path}?next=${encodeURIComponent(next)}` : path;
+}
+
+interface Entry {
+  email: string;
+  password: string;
+  name: string;
+}
+
+interface DoorProps {
+  title: string;
+  isNew: boolean;
+  other: { href: string; question: string; text: string };
+  onSubmit: (entry: Entry) => Promise<void>;
+}
+
+function Door({ title, isNew, other, onSubmit }: DoorProps) {
+  const problem = useSignal<unknown>(null);
+  const isBusy = useSignal(false);
+
+  async function submit(event: SubmitEvent) {
+    event.preventDefault();
+    const data = new FormData(event.currentTarget as HTMLFormElement);
+    const read = (name: string) => String(data.get(name) ?? '');
+    isBusy.value = true;
+    problem.value = null;
+    try {
+      await onSubmit({ email: read('email').trim(), password: read('password'), name: read('name').trim() });
+      if (me.value) toast(t('auth.welcome', { name: nameOf(me.value) }));
+    } catch (error) {
+      problem.value = error;
+    }
+    isBusy.value = false;
+  }
+
+  const fields = problem.value instanceof ApiError ? problem.value.fields : new Map<string, string>();
+  return (
+    <div class="door">
+      <Mark />
+      <h1>{title}</h1>
+      <form class="form" onSubmit={submit}>
+        {isNew && (
+          <Field name="name" label={t('auth.name')} hint={t('auth.nameHint')} autocomplete="name" problem={fields.get('name')} required />
+        )}
+        <Field name="email" type="email" label={t('auth.email')} autocomplete="email" problem={fields.get('email')} required />
+        <Field
+          name="password"
+          type="password"
+          label={t('auth.password')}
+          autocomplete={isNew ? 'new-password' : 'current-password'}
+          problem={fields.get('password')}
+          required
+          {...(isNew ? { minLength: MIN_PASSWORD, hint: t('auth.passwordHint') } : {})}
+        />
+        {problem.value !== null && (
+          <p class="form__problem" role="alert">
+            {sentence(problem.value, isNew)}
+          </p>
+        )}
+        <button type="submit" class="button button--primary button--wide" disabled={isBusy.value}>
+          {title}
+        </button>
+      </form>
+      <p class="door__other">
+        {other.question} <a href={other.href}>{other.text}</a>
+      </p>
+    </div>
+  );
+}
+
+/** A wrong password is 401 as well, but "please log in first" would be a strange answer to it. */
+function sentence(error: unknown, isNew: boolean): string {
+  if (error instanceof ApiError && error.status === 401 && !isNew) return t('auth.wrong');
+  if (error instanceof ApiError && error.status === 409 && isNew) return t('error.email-taken');
+  return explain(error);
+}

@@ -1,0 +1,59 @@
+/** The heart. It moves at once and goes back when the server says no. */
+
+import type { Book, Counters } from '@sicerdas/client';
+import { useSignal, type Signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { learn } from '../lib/counters.ts';
+import { explain } from '../lib/errors.ts';
+import { count, shortNumber, t } from '../lib/i18n.ts';
+import { api, me } from '../lib/session.ts';
+import { toast } from '../lib/toast.ts';
+import { Icon } from './icons.tsx';
+
+interface Props {
+  book: Pick<Book, 'id' | 'title' | 'liked'>;
+  counters: Signal<Counters>;
+  isWide?: boolean;
+}
+
+export function LikeButton({ book, counters, isWide = false }: Props) {
+  const isLiked = useSignal(book.liked ?? false);
+  const isBusy = useSignal(false);
+  useEffect(() => {
+    isLiked.value = book.liked ?? false;
+  }, [book.id, book.liked]);
+
+  async function toggle() {
+    if (!me.value) return toast(t('book.likeNeedsLogin'), 'warn');
+    if (isBusy.value) return;
+    const wasLiked = isLiked.value;
+    isBusy.value = true;
+    isLiked.value = !wasLiked;
+    try {
+      learn(await api.interact(book.id, wasLiked ? 'unlike' : 'like'));
+    } catch (error) {
+      isLiked.value = wasLiked;
+      toast(explain(error), 'warn');
+    }
+    isBusy.value = false;
+  }
+
+  const likes = counters.value.likes;
+  const action = isLiked.value ? t('book.unlikeOf', { title: book.title }) : t('book.likeOf', { title: book.title });
+  return (
+    <button
+      type="button"
+      class={isWide ? 'button like' : 'like like--small'}
+      data-liked={isLiked.value}
+      aria-pressed={isLiked.value}
+      aria-label={`${action}, ${count('book.likes', likes)}`}
+      onClick={toggle}
+    >
+      <Icon name="heart" filled={isLiked.value} />
+      {isWide && <span>{isLiked.value ? t('book.liked') : t('book.like')}</span>}
+      <span class="tally" key={likes} data-counter="likes">
+        {shortNumber(likes)}
+      </span>
+    </button>
+  );
+}
