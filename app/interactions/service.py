@@ -57,6 +57,12 @@ class Interactions:
         """The counts of one book. Raises BookNotFound."""
         return await self._catalog.counters(book_id)
 
+    async def stats(self, principal: Principal, book_id: int | None) -> Counters | LibraryStats:
+        """One book's counts, or the library's. Raises BookNotFound, Forbidden."""
+        if book_id is None:
+            return await self.library_stats(principal)
+        return await self.book_stats(book_id)
+
     async def library_stats(self, principal: Principal) -> LibraryStats:
         """Sums and the most used books. Raises Forbidden."""
         can_see_library_stats(principal)

@@ -16,15 +16,15 @@ EXERCISES = {"questions to try", "exercises", "pertanyaan latihan", "latihan"}
 """Sections that ask and do not tell: an answer that cites a question proves nothing."""
 
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
-ASKING = frozenset(
-    """
-    explain describe tell define mean means meaning please give show example examples difference
-    apa apakah itu ini yang siapa siapakah kapan dimana mana bagaimana mengapa kenapa berapa
-    jelaskan sebutkan ceritakan adalah ialah dan atau dari ke di dengan untuk pada dalam oleh
-    sebuah suatu para tentang arti maksud contoh perbedaan tolong saya kamu aku bisa dapat
-    """.split()
-)  # noqa: SIM905  # words, not a list of quotes
+QUESTION_WORDS = """
+explain describe tell define mean means meaning please give show example examples difference
+apa apakah itu ini yang siapa siapakah kapan dimana mana bagaimana mengapa kenapa berapa
+jelaskan sebutkan ceritakan adalah ialah dan atau dari ke di dengan untuk pada dalam oleh
+sebuah suatu para tentang arti maksud contoh perbedaan tolong saya kamu aku bisa dapat
+"""
 """Words that only ask, in both languages of the course books; PostgreSQL lacks the Indonesian."""
+
+ASKING = frozenset(QUESTION_WORDS.split())
 
 
 def telling_words(question: str) -> list[str]:

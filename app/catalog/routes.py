@@ -1,0 +1,307 @@
+"""REST of the catalogue: parse, call one verb, answer. Reading is open to everybody."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from litestar import Request, Response, delete, get, post, put
+from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, MultipartBody
+from msgspec import Meta
+
+from app.catalog.schemas import (
+    Book,
+    BookQuery,
+    Category,
+    Chapter,
+    CreateBook,
+    CreateCategory,
+    CreateGroup,
+    Group,
+    ShelfQuery,
+    TableOfContents,
+    UpdateBook,
+    UpdateCategory,
+    UpdateGroup,
+)
+from app.catalog.service import Catalog, Shelves
+from app.http.etag import conditional, etag, if_match
+from app.kit.ids import EntityId
+from app.kit.paging import DEFAULT_PAGE, CursorText, Page, PageLimit
+from app.kit.principal import Principal
+
+AnyRequest = Request[Any, Any, Any]
+Id = FromPath[EntityId]
+Search = Annotated[str, Meta(max_length=200)]
+OptionalText = FromQuery[Search | None]
+OptionalId = FromQuery[EntityId | None]
+OptionalYear = FromQuery[Annotated[int, Meta(ge=-10_000, le=10_000)] | None]
+OptionalCursor = FromQuery[CursorText | None]
+Limit = FromQuery[PageLimit]
+UPLOAD_LIMIT_BYTES = 64 * 1024 * 1024
+"""Where reading stops for good; the smaller limit of the settings answers with the reason."""
+
+
+@get("/books", operation_id="listBooks")
+async def list_books(
+    catalog: NamedDependency[Catalog],
+    viewer: NamedDependency[Principal | None],
+    q: OptionalText = None,
+    sort: OptionalText = None,
+    category_id: OptionalId = None,
+    group_id: OptionalId = None,
+    author: OptionalText = None,
+    language: OptionalText = None,
+    year: OptionalYear = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: OptionalCursor = None,
+) -> Page[Book]:
+    """Books. `q` forgives typos and sorts by relevance unless `sort` says otherwise: id, title,
+    author, year, created_at, updated_at, views, downloads or likes, each also with a leading -."""
+    query = BookQuery(q, sort, category_id, group_id, author, language, year, limit, cursor)
+    return await catalog.list_books(viewer, query)
+
+
+@post("/books", operation_id="createBook", status_code=201)
+async def create_book(
+    data: JSONBody[CreateBook],
+    principal: NamedDependency[Principal],
+    catalog: NamedDependency[Catalog],
+) -> Response[Book]:
+    """Add a book, for teachers and admins."""
+    book = await catalog.create_book(principal, data)
+    return _created(book, book.version, f"/api/v1/books/{book.id}")
+
+
+@get("/books/{book_id:int}", operation_id="getBook")
+async def get_book(
+    book_id: Id, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
+) -> Response[Book]:
+    """One book. Its ETag is the version for `If-Match`; counters move without changing it, so there
+    is no 304 here."""
+    book = await catalog.visible_book(viewer, book_id)
+    return _versioned(book, book.version)
+
+
+@put("/books/{book_id:int}", operation_id="updateBook")
+async def update_book(
+    book_id: Id,
+    data: JSONBody[UpdateBook],
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    catalog: NamedDependency[Catalog],
+) -> Response[Book]:
+    """Change a book, for teachers and admins; absent fields stay. `If-Match` is honoured."""
+    book = await catalog.change_book(principal, book_id, data, if_match(request.scope))
+    return _versioned(book, book.version)
+
+
+@delete("/books/{book_id:int}", operation_id="deleteBook")
+async def delete_book(
+    book_id: Id,
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    catalog: NamedDependency[Catalog],
+) -> None:
+    """Remove a book with its text and counts, for teachers and admins."""
+    await catalog.delete_book(principal, book_id, if_match(request.scope))
+
+
+@put(
+    "/books/{book_id:int}/cover",
+    operation_id="replaceCover",
+    request_max_body_size=UPLOAD_LIMIT_BYTES,
+)
+async def replace_cover(
+    book_id: Id,
+    data: MultipartBody[UploadFile],
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    catalog: NamedDependency[Catalog],
+) -> Response[Book]:
+    """Upload a cover as the form's only file: JPEG, PNG or WebP of at most 40 megapixels."""
+    upload = await data.read()
+    book = await catalog.replace_cover(principal, book_id, upload, if_match(request.scope))
+    return _versioned(book, book.version)
+
+
+@get("/books/{book_id:int}/chapters", operation_id="listChapters")
+async def list_chapters(
+    book_id: Id, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
+) -> TableOfContents:
+    """A book's table of contents; empty where the library has no text of it."""
+    return await catalog.contents(viewer, book_id)
+
+
+@get("/books/{book_id:int}/chapters/{number:int}", operation_id="getChapter")
+async def get_chapter(
+    book_id: Id,
+    number: Id,
+    catalog: NamedDependency[Catalog],
+    viewer: NamedDependency[Principal | None],
+) -> Chapter:
+    """One chapter as passages of safe HTML; a passage's id is the anchor of its citations."""
+    return await catalog.chapter(viewer, book_id, number)
+
+
+@get("/books/{book_id:int}/file", operation_id="getBookFile", media_type="text/markdown")
+async def get_book_file(
+    book_id: Id, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
+) -> Response[bytes]:
+    """The whole text as a Markdown file."""
+    file = await catalog.book_file(viewer, book_id)
+    headers = {"content-disposition": _attachment(f"{file.name}.md")}
+    return Response(file.data, media_type="text/markdown; charset=utf-8", headers=headers)
+
+
+@get("/categories", operation_id="listCategories")
+async def list_categories(
+    shelves: NamedDependency[Shelves],
+    q: OptionalText = None,
+    sort: OptionalText = None,
+    name: OptionalText = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: OptionalCursor = None,
+) -> Page[Category]:
+    """Categories, sorted by id, name or created_at, each also with a leading -."""
+    return await shelves.list_categories(ShelfQuery(q, sort, name, None, limit, cursor))
+
+
+@post("/categories", operation_id="createCategory", status_code=201)
+async def create_category(
+    data: JSONBody[CreateCategory],
+    principal: NamedDependency[Principal],
+    shelves: NamedDependency[Shelves],
+) -> Response[Category]:
+    """Add a category, for teachers and admins."""
+    category = await shelves.create_category(principal, data)
+    return _created(category, category.version, f"/api/v1/categories/{category.id}")
+
+
+@get("/categories/{category_id:int}", operation_id="getCategory")
+async def get_category(
+    category_id: Id, request: AnyRequest, shelves: NamedDependency[Shelves]
+) -> Response[Category]:
+    """One category."""
+    category = await shelves.category(category_id)
+    return conditional(request.scope, category, category.version)
+
+
+@put("/categories/{category_id:int}", operation_id="updateCategory")
+async def update_category(
+    category_id: Id,
+    data: JSONBody[UpdateCategory],
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    shelves: NamedDependency[Shelves],
+) -> Response[Category]:
+    """Change a category, for teachers and admins; absent fields stay. `If-Match` is honoured."""
+    expected = if_match(request.scope)
+    category = await shelves.change_category(principal, category_id, data, expected)
+    return _versioned(category, category.version)
+
+
+@delete("/categories/{category_id:int}", operation_id="deleteCategory")
+async def delete_category(
+    category_id: Id,
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    shelves: NamedDependency[Shelves],
+) -> None:
+    """Remove an empty category, for teachers and admins."""
+    await shelves.delete_category(principal, category_id, if_match(request.scope))
+
+
+@get("/groups", operation_id="listGroups")
+async def list_groups(
+    shelves: NamedDependency[Shelves],
+    q: OptionalText = None,
+    sort: OptionalText = None,
+    name: OptionalText = None,
+    category_id: OptionalId = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: OptionalCursor = None,
+) -> Page[Group]:
+    """Groups, sorted by id, name or created_at, each also with a leading -."""
+    return await shelves.list_groups(ShelfQuery(q, sort, name, category_id, limit, cursor))
+
+
+@post("/groups", operation_id="createGroup", status_code=201)
+async def create_group(
+    data: JSONBody[CreateGroup],
+    principal: NamedDependency[Principal],
+    shelves: NamedDependency[Shelves],
+) -> Response[Group]:
+    """Add a group to a category, for teachers and admins."""
+    group = await shelves.create_group(principal, data)
+    return _created(group, group.version, f"/api/v1/groups/{group.id}")
+
+
+@get("/groups/{group_id:int}", operation_id="getGroup")
+async def get_group(
+    group_id: Id, request: AnyRequest, shelves: NamedDependency[Shelves]
+) -> Response[Group]:
+    """One group."""
+    group = await shelves.group(group_id)
+    return conditional(request.scope, group, group.version)
+
+
+@put("/groups/{group_id:int}", operation_id="updateGroup")
+async def update_group(
+    group_id: Id,
+    data: JSONBody[UpdateGroup],
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    shelves: NamedDependency[Shelves],
+) -> Response[Group]:
+    """Change a group, for teachers and admins; in another category its books follow it."""
+    group = await shelves.change_group(principal, group_id, data, if_match(request.scope))
+    return _versioned(group, group.version)
+
+
+@delete("/groups/{group_id:int}", operation_id="deleteGroup")
+async def delete_group(
+    group_id: Id,
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    shelves: NamedDependency[Shelves],
+) -> None:
+    """Remove an empty group, for teachers and admins."""
+    await shelves.delete_group(principal, group_id, if_match(request.scope))
+
+
+def _versioned(body: Any, version: int) -> Response[Any]:
+    return Response(body, headers={"etag": etag(version)})
+
+
+def _created(body: Any, version: int, location: str) -> Response[Any]:
+    return Response(body, status_code=201, headers={"etag": etag(version), "location": location})
+
+
+def _attachment(name: str) -> str:
+    """A download's name for old and new browsers (RFC 6266, appendix D)."""
+    plain = name.encode("ascii", "replace").decode().translate(str.maketrans('"\\/?', "____"))
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+routes = [
+    list_books,
+    create_book,
+    get_book,
+    update_book,
+    delete_book,
+    replace_cover,
+    list_chapters,
+    get_chapter,
+    get_book_file,
+    list_categories,
+    create_category,
+    get_category,
+    update_category,
+    delete_category,
+    list_groups,
+    create_group,
+    get_group,
+    update_group,
+    delete_group,
+]

@@ -1,0 +1,21 @@
+"""Pictures over HTTP. Their addresses hold a hash of the content, so they are kept for ever."""
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from app.media.service import WEBP, Media
+
+FOREVER = "public, max-age=31536000, immutable"
+
+
+@get("/media/covers/{name:str}", operation_id="getCover", media_type=WEBP)
+async def get_cover(name: FromPath[str], media: NamedDependency[Media]) -> Response[bytes]:
+    """One cover in one width, as named by the `cover` of a book."""
+    picture = await media.cover(name)
+    headers = {"cache-control": FOREVER, "x-content-type-options": "nosniff"}
+    return Response(picture, media_type=WEBP, headers=headers)
+
+
+root_routes = [get_cover]
+"""Served at `/`, not under `/api/v1`."""
