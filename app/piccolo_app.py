@@ -10,7 +10,6 @@ TABLES = table_finder(
         "app.accounts.tables",
         "app.audit.tables",
         "app.catalog.tables",
-        "app.media.tables",
         "app.interactions.tables",
         "app.reports.tables",
         "app.chat.tables",

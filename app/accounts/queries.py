@@ -17,6 +17,9 @@ from app.infra.listing import (
 )
 from app.kit.principal import Principal, Role
 
+OFFICES_LOCK = 0x51CE_DA6
+"""Any constant of our own: PostgreSQL's advisory locks are numbers."""
+
 USER = """
 id, email, name, role, created_at, updated_at, version, deactivated_at, email_verified_at
 """
@@ -24,9 +27,9 @@ id, email, name, role, created_at, updated_at, version, deactivated_at, email_ve
 ALIVE = """
 u.deactivated_at IS NULL
 AND s.last_seen_at > now() - make_interval(secs =>
-    CASE WHEN u.role IN ('moderator', 'admin') THEN $2 ELSE $3 END)
+    CASE WHEN u.role IN ('moderator', 'admin') THEN $2::float8 ELSE $3::float8 END)
 AND s.created_at > now() - make_interval(secs =>
-    CASE WHEN u.role IN ('moderator', 'admin') THEN $4 ELSE $5 END)
+    CASE WHEN u.role IN ('moderator', 'admin') THEN $4::float8 ELSE $5::float8 END)
 """
 
 
@@ -91,15 +94,17 @@ async def lock_user(db: Queryable, user_id: int) -> Record | None:
     )
 
 
+async def lock_offices(db: Queryable) -> None:
+    """One change of role or status at a time: two admins cannot both be the last but one."""
+    await db.execute("SELECT pg_advisory_xact_lock($1)", OFFICES_LOCK)
+
+
 async def active_admins(db: Queryable) -> int:
-    """How many admins could sign in; the rows stay locked, so that two cannot step down at once."""
-    rows = await db.fetch(
-        """
-        SELECT id FROM users WHERE role = 'admin' AND deactivated_at IS NULL
-        ORDER BY id FOR NO KEY UPDATE
-        """
+    """How many admins could sign in; stays true until the commit under `lock_offices`."""
+    count: int = await db.fetchval(
+        "SELECT count(*) FROM users WHERE role = 'admin' AND deactivated_at IS NULL"
     )
-    return len(rows)
+    return count
 
 
 async def set_role(db: Queryable, user_id: int, role: str) -> Record | None:

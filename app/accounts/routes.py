@@ -3,7 +3,9 @@
 from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get, post, put
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Meta
 
 from app.accounts.schemas import (
     Client,
@@ -27,12 +29,15 @@ from app.kit.principal import Principal, Role
 from app.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
-Search = Annotated[str, Parameter(max_length=200)]
+Search = Annotated[str, Meta(max_length=200)]
 
 
 @post("/auth/signup", operation_id="signUp", status_code=201)
 async def sign_up(
-    data: SignUp, request: AnyRequest, accounts: Accounts, settings: Settings
+    data: JSONBody[SignUp],
+    request: AnyRequest,
+    accounts: NamedDependency[Accounts],
+    settings: NamedDependency[Settings],
 ) -> Response[SignedIn | dict[str, str]]:
     """Create an account. Signs in at once, or answers 202 where the address must be confirmed."""
     result = await accounts.sign_up(data, _client(request))
@@ -45,7 +50,10 @@ async def sign_up(
 
 @post("/auth/login", operation_id="logIn", status_code=200)
 async def log_in(
-    data: LogIn, request: AnyRequest, accounts: Accounts, settings: Settings
+    data: JSONBody[LogIn],
+    request: AnyRequest,
+    accounts: NamedDependency[Accounts],
+    settings: NamedDependency[Settings],
 ) -> Response[SignedIn]:
     """Sign in. `"transport": "bearer"` answers the token in the body and sets no cookie."""
     user, token = await accounts.log_in(data, _client(request))
@@ -56,7 +64,9 @@ async def log_in(
 
 
 @post("/auth/logout", operation_id="logOut", status_code=204)
-async def log_out(principal: Principal, accounts: Accounts) -> Response[None]:
+async def log_out(
+    principal: NamedDependency[Principal], accounts: NamedDependency[Accounts]
+) -> Response[None]:
     """End this session; its sockets close."""
     await accounts.log_out(principal)
     return Response(None, status_code=204, cookies=[expired_cookie()])
@@ -64,7 +74,9 @@ async def log_out(principal: Principal, accounts: Accounts) -> Response[None]:
 
 @get("/realtime/token", operation_id="realtimeToken")
 async def realtime_token(
-    principal: Principal, tokens: RealtimeTokens, settings: Settings
+    principal: NamedDependency[Principal],
+    tokens: NamedDependency[RealtimeTokens],
+    settings: NamedDependency[Settings],
 ) -> Response[RealtimeToken]:
     """A token for the `connect` command of the realtime protocol."""
     token = tokens.sign(principal.user_id, principal.session_id)
@@ -73,7 +85,9 @@ async def realtime_token(
 
 
 @get("/users/me", operation_id="getMe")
-async def get_me(principal: Principal, request: AnyRequest, accounts: Accounts) -> Response[User]:
+async def get_me(
+    principal: NamedDependency[Principal], request: AnyRequest, accounts: NamedDependency[Accounts]
+) -> Response[User]:
     """One's own account."""
     user = await accounts.me(principal)
     return conditional(request.scope, user, user.version)
@@ -81,7 +95,10 @@ async def get_me(principal: Principal, request: AnyRequest, accounts: Accounts) 
 
 @put("/users/me", operation_id="updateMe")
 async def update_me(
-    data: UpdateMe, principal: Principal, request: AnyRequest, accounts: Accounts
+    data: JSONBody[UpdateMe],
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    accounts: NamedDependency[Accounts],
 ) -> Response[User]:
     """Change one's own profile."""
     user = await accounts.update_me(principal, data, if_match(request.scope))
@@ -90,14 +107,14 @@ async def update_me(
 
 @get("/users", operation_id="listUsers")
 async def list_users(
-    principal: Principal,
-    accounts: Accounts,
-    q: Search | None = None,
-    role: Role | None = None,
-    status: Literal["active", "deactivated"] | None = None,
-    sort: str | None = None,
-    limit: PageLimit = DEFAULT_PAGE,
-    cursor: CursorText | None = None,
+    principal: NamedDependency[Principal],
+    accounts: NamedDependency[Accounts],
+    q: FromQuery[Search | None] = None,
+    role: FromQuery[Role | None] = None,
+    status: FromQuery[Literal["active", "deactivated"] | None] = None,
+    sort: FromQuery[str | None] = None,
+    limit: FromQuery[PageLimit] = DEFAULT_PAGE,
+    cursor: FromQuery[CursorText | None] = None,
 ) -> Page[User]:
     """Accounts, for admins."""
     page = PageRequest(sort, limit, cursor)
@@ -106,7 +123,10 @@ async def list_users(
 
 @get("/users/{user_id:int}", operation_id="getUser")
 async def get_user(
-    user_id: EntityId, principal: Principal, request: AnyRequest, accounts: Accounts
+    user_id: FromPath[EntityId],
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    accounts: NamedDependency[Accounts],
 ) -> Response[User]:
     """One account, for admins."""
     user = await accounts.user_by_id(principal, user_id)
@@ -115,7 +135,10 @@ async def get_user(
 
 @put("/users/{user_id:int}/role", operation_id="setUserRole")
 async def set_role(
-    user_id: EntityId, data: SetRole, principal: Principal, accounts: Accounts
+    user_id: FromPath[EntityId],
+    data: JSONBody[SetRole],
+    principal: NamedDependency[Principal],
+    accounts: NamedDependency[Accounts],
 ) -> User:
     """Promote or demote, for admins."""
     return await accounts.set_role(principal, user_id, data.role)
@@ -123,14 +146,21 @@ async def set_role(
 
 @post("/users/{user_id:int}/deactivate", operation_id="deactivateUser", status_code=200)
 async def deactivate(
-    user_id: EntityId, data: Deactivate, principal: Principal, accounts: Accounts
+    user_id: FromPath[EntityId],
+    data: JSONBody[Deactivate],
+    principal: NamedDependency[Principal],
+    accounts: NamedDependency[Accounts],
 ) -> User:
     """Close an account, for admins; its sessions and sockets end at once."""
     return await accounts.deactivate(principal, user_id, data.reason)
 
 
 @post("/users/{user_id:int}/reactivate", operation_id="reactivateUser", status_code=200)
-async def reactivate(user_id: EntityId, principal: Principal, accounts: Accounts) -> User:
+async def reactivate(
+    user_id: FromPath[EntityId],
+    principal: NamedDependency[Principal],
+    accounts: NamedDependency[Accounts],
+) -> User:
     """Open a closed account again, for admins."""
     return await accounts.reactivate(principal, user_id)
 

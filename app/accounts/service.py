@@ -234,9 +234,10 @@ class Accounts:
         user_id: int = row["id"]
         return user_id
 
-    async def user_exists(self, user_id: int) -> bool:
-        """Whether there is such an account, for rooms that point at people."""
-        return await queries.user_by_id(self._db, user_id) is not None
+    async def public_name(self, user_id: int) -> str | None:
+        """What others may see of an account; None when there is no such account."""
+        row = await queries.user_by_id(self._db, user_id)
+        return (row["name"] or f"#{user_id}") if row else None
 
     # --- shared steps
 
@@ -244,6 +245,7 @@ class Accounts:
         self, user_id: int, change: Callable[[Connection, Record], Awaitable[Record | None]]
     ) -> User:
         async with self._db.transaction() as tx:
+            await queries.lock_offices(tx)
             row = await queries.lock_user(tx, user_id)
             changed = await change(tx, row) if row else None
             if changed is None:

@@ -37,6 +37,7 @@ BY_STATUS: Mapping[int, type[AppError]] = {
     415: UnsupportedMediaType,
 }
 
+Fallback = Callable[[Request[Any, Any, Any]], Response[bytes] | None]
 Translate = Callable[[Exception], AppError | None]
 log = structlog.get_logger()
 
@@ -65,10 +66,18 @@ def problem_response(error: AppError, instance: str) -> Response[bytes]:
     return Response(body, status_code=error.status, media_type=PROBLEM_JSON, headers=headers)
 
 
-def handlers(*translate: Translate) -> ExceptionHandlersMap:
-    """The app's exception handlers; `translate` turns a driver's failures into expected errors."""
+def handlers(fallback: Fallback, *translate: Translate) -> ExceptionHandlersMap:
+    """The app's exception handlers.
+
+    `fallback` may answer an unknown address with a page; `translate` turns a driver's failures into
+    expected errors.
+    """
 
     def answer(request: Request[Any, Any, Any], fault: Exception) -> Response[bytes]:
+        if isinstance(fault, NotFoundException):
+            page = fallback(request)
+            if page is not None:
+                return page
         return problem_response(_as_app_error(request, fault, translate), request.url.path)
 
     return {AppError: answer, HTTPException: answer, Exception: answer}

@@ -6,6 +6,7 @@ import jwt
 from msgspec import Struct
 
 from app.kit.clock import now
+from realtime import InvalidToken, TokenExpired
 
 AUDIENCE = "realtime"
 ALGORITHM = "HS256"
@@ -36,8 +37,8 @@ class RealtimeTokens:
         }
         return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
 
-    def read(self, token: str) -> RealtimeClaims | None:
-        """The claims, or None when the token is foreign, altered or expired."""
+    def read(self, token: str) -> RealtimeClaims:
+        """The claims. Raises TokenExpired, InvalidToken when it is foreign or altered."""
         try:
             claims = jwt.decode(
                 token,
@@ -47,5 +48,7 @@ class RealtimeTokens:
                 options={"require": ["exp", "sub", "sid"]},
             )
             return RealtimeClaims(int(claims["sub"]), str(claims["sid"]), int(claims["exp"]))
-        except (jwt.InvalidTokenError, ValueError):
-            return None
+        except jwt.ExpiredSignatureError as fault:
+            raise TokenExpired from fault
+        except (jwt.InvalidTokenError, ValueError) as fault:
+            raise InvalidToken from fault

@@ -3,7 +3,9 @@
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post, put
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Meta
 
 from app.http.etag import conditional, etag, if_match
 from app.infra.listing import PageRequest
@@ -21,11 +23,15 @@ from app.reports.schemas import (
 from app.reports.service import Reports
 
 AnyRequest = Request[Any, Any, Any]
-Search = Annotated[str, Parameter(max_length=200)]
+Search = Annotated[str, Meta(max_length=200)]
 
 
 @post("/reports", operation_id="fileReport")
-async def file_report(data: FileReport, principal: Principal, reports: Reports) -> Response[Report]:
+async def file_report(
+    data: JSONBody[FileReport],
+    principal: NamedDependency[Principal],
+    reports: NamedDependency[Reports],
+) -> Response[Report]:
     """Report a book, a person or a message. Reporting it again while it is being looked at answers
     the first report with 200."""
     report, is_new = await reports.file_report(principal, data)
@@ -35,16 +41,16 @@ async def file_report(data: FileReport, principal: Principal, reports: Reports) 
 
 @get("/reports", operation_id="listReports")
 async def list_reports(
-    principal: Principal,
-    reports: Reports,
-    q: Search | None = None,
-    status: ReportStatus | None = None,
-    target_type: TargetType | None = None,
-    target_id: EntityId | None = None,
-    user_id: EntityId | None = None,
-    sort: str | None = None,
-    limit: PageLimit = DEFAULT_PAGE,
-    cursor: CursorText | None = None,
+    principal: NamedDependency[Principal],
+    reports: NamedDependency[Reports],
+    q: FromQuery[Search | None] = None,
+    status: FromQuery[ReportStatus | None] = None,
+    target_type: FromQuery[TargetType | None] = None,
+    target_id: FromQuery[EntityId | None] = None,
+    user_id: FromQuery[EntityId | None] = None,
+    sort: FromQuery[str | None] = None,
+    limit: FromQuery[PageLimit] = DEFAULT_PAGE,
+    cursor: FromQuery[CursorText | None] = None,
 ) -> Page[Report]:
     """Everybody's reports, for moderators and admins."""
     wanted = ReportQuery(q, status, target_type, target_id, user_id)
@@ -53,11 +59,11 @@ async def list_reports(
 
 @get("/reports/mine", operation_id="listMyReports")
 async def list_my_reports(
-    principal: Principal,
-    reports: Reports,
-    sort: str | None = None,
-    limit: PageLimit = DEFAULT_PAGE,
-    cursor: CursorText | None = None,
+    principal: NamedDependency[Principal],
+    reports: NamedDependency[Reports],
+    sort: FromQuery[str | None] = None,
+    limit: FromQuery[PageLimit] = DEFAULT_PAGE,
+    cursor: FromQuery[CursorText | None] = None,
 ) -> Page[Report]:
     """One's own reports and what became of them."""
     return await reports.my_reports(principal, PageRequest(sort, limit, cursor))
@@ -65,7 +71,10 @@ async def list_my_reports(
 
 @get("/reports/{report_id:int}", operation_id="getReport")
 async def get_report(
-    report_id: EntityId, principal: Principal, request: AnyRequest, reports: Reports
+    report_id: FromPath[EntityId],
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    reports: NamedDependency[Reports],
 ) -> Response[Report]:
     """One report: any for moderators and admins, otherwise one's own."""
     report = await reports.visible_report(principal, report_id)
@@ -74,11 +83,11 @@ async def get_report(
 
 @put("/reports/{report_id:int}", operation_id="decideReport")
 async def decide_report(
-    report_id: EntityId,
-    data: DecideReport,
-    principal: Principal,
+    report_id: FromPath[EntityId],
+    data: JSONBody[DecideReport],
+    principal: NamedDependency[Principal],
     request: AnyRequest,
-    reports: Reports,
+    reports: NamedDependency[Reports],
 ) -> Response[Report]:
     """Resolve or reject a report, or make it pending again. `If-Match` names the version that was
     decided on and is required."""

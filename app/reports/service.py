@@ -1,7 +1,7 @@
 """Reports: filed once per reporter and case, decided by one moderator, told to whom it concerns."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from asyncpg import Connection
@@ -52,12 +52,8 @@ PublishLog = Callable[[str, Publication], Awaitable[None]]
 Told = list[tuple[str, Publication]]
 
 
-class TargetResolver(Protocol):
-    """Finds a reported thing in the room that owns it."""
-
-    async def __call__(self, principal: Principal, target_id: int) -> Target:
-        """What the thing is called. Raises NotFound when it is absent or hidden from them."""
-        ...
+TargetResolver = Callable[[Principal, int], Awaitable[Target]]
+"""Finds a reported thing in the room that owns it; raises NotFound when absent or hidden."""
 
 
 class Reports:

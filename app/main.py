@@ -1,0 +1,106 @@
+"""The composition root of the API: settings in, one Litestar app out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ControllerRouterHandler
+
+from app import __version__
+from app.accounts import routes as accounts_routes
+from app.audit import routes as audit_routes
+from app.house import House
+from app.http.asyncapi import asyncapi_document
+from app.http.docs import contract_routes, pretty
+from app.http.headers import HeadersMiddleware
+from app.http.health import Check, health_routes
+from app.http.idempotency import IdempotencyMiddleware
+from app.http.openapi import openapi_document
+from app.http.pages import Pages
+from app.http.problems import handlers
+from app.http.sessions import SessionMiddleware, provide_principal, provide_viewer, signed_in
+from app.infra.db import translate
+from app.infra.logs import configure_logs
+from app.reports import routes as reports_routes
+from app.settings import Settings
+
+FEATURES = [accounts_routes, audit_routes, reports_routes]
+REQUIRED_PARTS = frozenset({"database"})
+"""Without these no request succeeds; without the others the app serves what it still can."""
+
+
+def from_env() -> Litestar:
+    """The app of `python -m app serve`: everything from the environment."""
+    settings = Settings.from_env()
+    configure_logs(settings.log_format)
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> Litestar:
+    """One app with its own house; nothing is opened before the lifespan starts."""
+    house = House(settings)
+    pages = Pages(settings.frontend_dist)
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        async with house.running():
+            yield
+
+    app = Litestar(
+        route_handlers=[
+            Router("/api/v1", route_handlers=_feature_routes()),
+            *health_routes(_checks(house), required=REQUIRED_PARTS),
+            *pages.routes(),
+        ],
+        dependencies=_dependencies(house),
+        guards=[signed_in],
+        middleware=[
+            HeadersMiddleware(),
+            SessionMiddleware(house.accounts.principal_by_token, settings.public_origins),
+            IdempotencyMiddleware(house.idempotency, max_body_bytes=settings.max_body_bytes),
+        ],
+        exception_handlers=handlers(pages.fallback, translate),
+        lifespan=[lifespan],
+        state=State({"house": house}),
+        request_max_body_size=settings.max_body_bytes,
+        openapi_config=OpenAPIConfig("sicerdas", __version__, path="/api/schema"),
+        logging_config=None,
+    )
+    openapi = pretty(openapi_document(app))
+    asyncapi = pretty(asyncapi_document(__version__, [], []))
+    for handler in contract_routes(openapi, asyncapi):
+        app.register(handler)
+    return app
+
+
+def _feature_routes() -> list[ControllerRouterHandler]:
+    return [route for feature in FEATURES for route in feature.routes]
+
+
+def _dependencies(house: House) -> dict[str, Provide]:
+    shared: dict[str, Any] = {
+        "settings": house.settings,
+        "tokens": house.tokens,
+        "accounts": house.accounts,
+        "audit": house.audit,
+        "reports": house.reports,
+    }
+    provided = {name: _constant(thing) for name, thing in shared.items()}
+    provided["principal"] = Provide(provide_principal)
+    provided["viewer"] = Provide(provide_viewer)
+    return provided
+
+
+def _constant(thing: Any) -> Provide:
+    return Provide(lambda: thing, sync_to_thread=False)
+
+
+def _checks(house: House) -> dict[str, Check]:
+    async def database() -> None:
+        await house.db.fetchval("SELECT 1")
+
+    return {"database": database}

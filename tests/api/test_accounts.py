@@ -1,0 +1,243 @@
+"""Accounts over real HTTP: signing in and out, one's own profile, what admins do."""
+
+import asyncio
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from app.http.sessions import COOKIE_NAME
+from app.kit.principal import Role
+from tests.support.house import PASSWORD, MakePerson, Person, Served
+
+V1 = "/api/v1"
+
+
+def new_email() -> str:
+    """An address that nobody has."""
+    return f"{uuid4().hex[:12]}@example.org"
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str]:
+    """Status and stable code of a problem document."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    assert body["type"] == f"/errors/{body['code']}"
+    return answer.status_code, body["code"]
+
+
+class TestSignUp:
+    async def test_new_address_is_signed_in_at_once(self, nobody: httpx.AsyncClient) -> None:
+        """A browser that signs up has its cookie and is a plain user."""
+        form = {"email": new_email().upper(), "password": PASSWORD, "name": " Ada "}
+        answer = await nobody.post(f"{V1}/auth/signup", json=form)
+        assert answer.status_code == 201
+        user = answer.json()["user"]
+        assert (user["email"], user["name"], user["role"]) == (form["email"].lower(), "Ada", "user")
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith(f"{COOKIE_NAME}=")
+        for flag in ("HttpOnly", "Secure", "Path=/", "SameSite=lax"):
+            assert flag.lower() in cookie.lower()
+        assert "token" not in answer.json()
+
+    async def test_taken_address_is_refused(self, nobody: httpx.AsyncClient) -> None:
+        """The second account on an address is a 409 with a stable code."""
+        form = {"email": new_email(), "password": PASSWORD}
+        await nobody.post(f"{V1}/auth/signup", json=form)
+        answer = await nobody.post(f"{V1}/auth/signup", json=form)
+        assert code_of(answer) == (409, "email-taken")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"email": "nobody"},
+            {"email": "a@b"},
+            {"email": "a b@example.org"},
+            {"password": "short"},
+            {"password": "x" * 1025},
+            {"name": ""},
+            {"name": "line\nbreak"},
+            {"role": "admin"},
+            {"email": 7},
+        ],
+    )
+    async def test_bad_input_names_the_field(
+        self, nobody: httpx.AsyncClient, change: dict[str, object]
+    ) -> None:
+        """Wrong, unknown and oversize fields are 400 and say which field."""
+        form = {"email": new_email(), "password": PASSWORD} | change
+        answer = await nobody.post(f"{V1}/auth/signup", json=form)
+        assert code_of(answer) == (400, "invalid-input")
+        assert answer.json()["errors"]
+
+    async def test_nul_in_the_password_is_no_fault_of_ours(self, nobody: httpx.AsyncClient) -> None:
+        """Any character may stand in a password."""
+        form = {"email": new_email(), "password": "nul\x00 and 🦉 nul"}
+        assert (await nobody.post(f"{V1}/auth/signup", json=form)).status_code == 201
+        assert (await nobody.post(f"{V1}/auth/login", json=form)).status_code == 200
+
+
+class TestLogIn:
+    async def test_bearer_token_is_in_the_body_and_no_cookie_is_set(
+        self, nobody: httpx.AsyncClient, learner: Person
+    ) -> None:
+        """A client that is no browser gets the opaque token itself."""
+        form = {"email": learner.email, "password": PASSWORD, "transport": "bearer"}
+        answer = await nobody.post(f"{V1}/auth/login", json=form)
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+        assert len(answer.json()["token"]) >= 43
+
+    async def test_wrong_password_and_unknown_address_look_the_same(
+        self, nobody: httpx.AsyncClient, learner: Person
+    ) -> None:
+        """Nothing tells whether an account exists."""
+        wrong = {"email": learner.email, "password": "wrong-password"}
+        unknown = {"email": new_email(), "password": "wrong-password"}
+        first = await nobody.post(f"{V1}/auth/login", json=wrong)
+        second = await nobody.post(f"{V1}/auth/login", json=unknown)
+        assert code_of(first) == code_of(second) == (401, "wrong-credentials")
+        assert first.json() == second.json()
+
+    async def test_session_id_of_the_client_never_becomes_a_session(
+        self, nobody: httpx.AsyncClient, learner: Person, served: Served
+    ) -> None:
+        """V7.2.4: an id planted before login is worth nothing after it."""
+        planted = {"cookie": f"{COOKIE_NAME}=planted-by-somebody-else", "origin": served.url}
+        form = {"email": learner.email, "password": PASSWORD}
+        answer = await nobody.post(f"{V1}/auth/login", json=form, headers=planted)
+        assert answer.status_code == 200
+        assert "planted" not in answer.headers["set-cookie"]
+        me = await nobody.get(f"{V1}/users/me", headers=planted)
+        assert code_of(me) == (401, "unauthorized")
+
+
+class TestLogOut:
+    async def test_nobody_logged_in(self, nobody: httpx.AsyncClient) -> None:
+        """Only a session can be ended."""
+        assert code_of(await nobody.post(f"{V1}/auth/logout")) == (401, "unauthorized")
+
+    async def test_token_is_worthless_afterwards(self, person: MakePerson) -> None:
+        """Logging out ends the session on the server, not only in the browser."""
+        someone = await person()
+        assert (await someone.http.post(f"{V1}/auth/logout")).status_code == 204
+        assert code_of(await someone.http.get(f"{V1}/users/me")) == (401, "unauthorized")
+
+
+class TestMe:
+    async def test_nobody_logged_in(self, nobody: httpx.AsyncClient) -> None:
+        """There is no profile without a person."""
+        assert code_of(await nobody.get(f"{V1}/users/me")) == (401, "unauthorized")
+
+    async def test_profile_has_no_secret(self, learner: Person) -> None:
+        """S14: exactly the fields of the contract."""
+        me = (await learner.http.get(f"{V1}/users/me")).json()
+        fields = "id email name role status created_at updated_at version"
+        assert set(me) == set(fields.split())
+
+    async def test_name_changes_and_the_etag_guards_it(self, person: MakePerson) -> None:
+        """If-Match of an older version is 412; without it the change goes through."""
+        someone = await person()
+        before = (await someone.http.get(f"{V1}/users/me")).headers["etag"]
+        guarded = {"if-match": before}
+        answer = await someone.http.put(f"{V1}/users/me", json={"name": "New"}, headers=guarded)
+        assert answer.json()["name"] == "New"
+        stale = await someone.http.put(f"{V1}/users/me", json={"name": "Old"}, headers=guarded)
+        assert code_of(stale) == (412, "precondition-failed")
+        assert (await someone.http.put(f"{V1}/users/me", json={"name": None})).json()[
+            "name"
+        ] is None
+
+    async def test_unchanged_profile_is_304(self, learner: Person) -> None:
+        """If-None-Match saves the body."""
+        tag = (await learner.http.get(f"{V1}/users/me")).headers["etag"]
+        again = await learner.http.get(f"{V1}/users/me", headers={"if-none-match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+class TestAdmin:
+    async def test_only_admins_list_people(
+        self, nobody: httpx.AsyncClient, learner: Person, moderator: Person
+    ) -> None:
+        """Nobody, a learner and a moderator are refused."""
+        assert code_of(await nobody.get(f"{V1}/users")) == (401, "unauthorized")
+        assert code_of(await learner.http.get(f"{V1}/users")) == (403, "forbidden")
+        assert code_of(await moderator.http.get(f"{V1}/users")) == (403, "forbidden")
+
+    async def test_list_pages_through_everybody_once(
+        self, admin: Person, person: MakePerson
+    ) -> None:
+        """Keyset paging shows each account once, whatever the page size."""
+        for _ in range(3):
+            await person()
+        seen: list[int] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            query = {"limit": "2", "sort": "-email"} | ({"cursor": cursor} if cursor else {})
+            page = (await admin.http.get(f"{V1}/users", params=query)).json()
+            seen += [user["id"] for user in page["items"]]
+            cursor = page["next"]
+        assert len(seen) == len(set(seen))
+        assert admin.id in seen
+
+    async def test_search_and_filters(self, admin: Person, person: MakePerson) -> None:
+        """q looks into address and name literally; role filters."""
+        await person(Role.TEACHER, name="100%_sure")
+        found = await admin.http.get(f"{V1}/users", params={"q": "0%_su", "role": "teacher"})
+        assert [user["name"] for user in found.json()["items"]] == ["100%_sure"]
+
+    async def test_promotion_takes_effect_in_the_running_session(
+        self, admin: Person, person: MakePerson
+    ) -> None:
+        """A new moderator may read reports with the token they already have."""
+        someone = await person()
+        assert (await someone.http.get(f"{V1}/reports")).status_code == 403
+        url = f"{V1}/users/{someone.id}/role"
+        assert (await admin.http.put(url, json={"role": "moderator"})).json()["role"] == "moderator"
+        assert (await someone.http.get(f"{V1}/reports")).status_code == 200
+
+    async def test_deactivation_ends_sessions_and_reactivation_reopens(
+        self, admin: Person, person: MakePerson, nobody: httpx.AsyncClient
+    ) -> None:
+        """A closed account has no session and no login until it is opened again."""
+        someone = await person()
+        url = f"{V1}/users/{someone.id}"
+        closed = await admin.http.post(f"{url}/deactivate", json={"reason": "spam"})
+        assert closed.json()["status"] == "deactivated"
+        assert code_of(await someone.http.get(f"{V1}/users/me")) == (401, "unauthorized")
+        form = {"email": someone.email, "password": PASSWORD}
+        login = await nobody.post(f"{V1}/auth/login", json=form)
+        assert code_of(login) == (403, "account-deactivated")
+        await admin.http.post(f"{url}/reactivate")
+        assert (await nobody.post(f"{V1}/auth/login", json=form)).status_code == 200
+
+    async def test_learner_cannot_promote_anybody(self, learner: Person, stranger: Person) -> None:
+        """The role of somebody else is not for a learner, nor their own."""
+        for target in (learner.id, stranger.id):
+            answer = await learner.http.put(f"{V1}/users/{target}/role", json={"role": "admin"})
+            assert code_of(answer) == (403, "forbidden")
+
+    async def test_absent_account_is_404(self, admin: Person) -> None:
+        """Whatever the verb."""
+        for path in ("/users/2147483647", "/users/2147483647/role"):
+            verb = admin.http.get if path.endswith("7") else admin.http.put
+            extra = {} if path.endswith("7") else {"json": {"role": "user"}}
+            assert (await verb(V1 + path, **extra)).status_code == 404
+
+    async def test_two_admins_cannot_both_step_down(
+        self, admin: Person, person: MakePerson, served: Served
+    ) -> None:
+        """Of all admins stepping down at once, one is left."""
+        others = [await person(Role.ADMIN) for _ in range(3)]
+        everybody = [admin, *others]
+        answers = await asyncio.gather(
+            *(p.http.put(f"{V1}/users/{p.id}/role", json={"role": "user"}) for p in everybody)
+        )
+        refused = [a for a in answers if a.status_code == 409]
+        left = await served.house.db.fetchval(
+            "SELECT count(*) FROM users WHERE role = 'admin' AND deactivated_at IS NULL"
+        )
+        assert left == len(refused) == 1
+        assert code_of(refused[0]) == (409, "last-admin")
+        await served.house.accounts.ensure_account(admin.email, "", PASSWORD, Role.ADMIN)
