@@ -16,7 +16,7 @@ import uvloop
 
 from app.infra.db import Database
 from app.infra.embedded.faults import EmbeddedError
-from app.infra.embedded.house import run_house
+from app.infra.embedded.instance import run_instance
 from app.infra.migrations import MigrationFailed, known_ids, migrate, pending_ids
 from app.settings import Settings, SettingsError, environment
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(chosen, environment())
     except (CommandFailed, SettingsError, MigrationFailed, EmbeddedError) as fault:
         print(f"error: {fault}", file=sys.stderr)
-    except (OSError, asyncpg.PostgresError) as fault:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
         print(f"error: {type(fault).__name__}: {fault}", file=sys.stderr)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     add("worker", "answer for the tutor and do the jobs", _worker)
     moved = add("migrate", "bring the database to the newest migration, as its owner", _migrate)
-    moved.add_argument("--to", metavar="ID", help="go back so that only migrations up to ID remain")
+    moved.add_argument("--to", metavar="ID", help="go back until ID is the last one")
     admin = add("admin", "tasks of an administrator", _load_sample)
     tasks = admin.add_subparsers(required=True, metavar="TASK")
     tasks.add_parser("load-sample", help="load the sample library and the demo accounts")
@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _dev(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
-    return run_house(env, _say)
+    return run_instance(env, _say)
 
 
 def _say(text: str) -> None:
@@ -92,7 +92,7 @@ def _say(text: str) -> None:
 
 def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
     settings = Settings.from_env(env)
-    asyncio.run(_demand_migrated(settings))
+    _demand_migrated(settings)
     uvicorn.run(
         APP_FACTORY,
         factory=True,
@@ -116,7 +116,7 @@ def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
 
 def _worker(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
     settings = Settings.from_env(env)
-    asyncio.run(_demand_migrated(settings))
+    _demand_migrated(settings)
     run = pkgutil.resolve_name(WORKER)
     _run_until_told(run(settings))
     return 0
@@ -124,7 +124,7 @@ def _worker(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
 
 def _load_sample(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
     settings = Settings.from_env(env)
-    asyncio.run(_demand_migrated(settings))
+    _demand_migrated(settings)
     load = pkgutil.resolve_name(SAMPLE_LOADER)
     print(asyncio.run(load(settings)))
     return 0
@@ -133,21 +133,24 @@ def _load_sample(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
 def _migrate(chosen: argparse.Namespace, env: dict[str, str]) -> int:
     """Needs two addresses only: a migration runs where the other servers are not known."""
     app_url, owner_url = _database_urls(env)
-    back_to = _first_to_undo(chosen.to) if chosen.to else None
-    if chosen.to and back_to is None:
-        print("nothing to do: that is the newest migration")
+    if chosen.to is None:
+        ran = asyncio.run(migrate(owner_url, app_url))
+        print(f"forward: {', '.join(ran) or 'nothing to do'}")
         return 0
-    ran = asyncio.run(migrate(owner_url, app_url, back_to=back_to))
-    print(f"{'back' if back_to else 'forward'}: {', '.join(ran) or 'nothing to do'}")
+    undo = _first_to_undo(chosen.to, asyncio.run(_pending(owner_url)))
+    ran = asyncio.run(migrate(owner_url, app_url, back_to=undo)) if undo else []
+    print(f"back: {', '.join(ran) or 'nothing to do'}")
     return 0
 
 
-def _first_to_undo(last_to_keep: str) -> str | None:
-    """The migration after the named one."""
+def _first_to_undo(last_to_keep: str, pending: Sequence[str]) -> str | None:
+    """The migration after the named one, if it has run."""
     known = known_ids()
     if last_to_keep not in known:
         raise CommandFailed(f"there is no migration {last_to_keep}; known: {', '.join(known)}")
-    later = known[known.index(last_to_keep) + 1 :]
+    if last_to_keep in pending:
+        raise CommandFailed(f"{last_to_keep} has not run; without --to all that are missing run")
+    later = [name for name in known if name > last_to_keep and name not in pending]
     return later[0] if later else None
 
 
@@ -159,14 +162,18 @@ def _database_urls(env: Mapping[str, str]) -> tuple[str, str]:
     return app_url or owner_url, owner_url
 
 
-async def _demand_migrated(settings: Settings) -> None:
-    """Refuse a database that lacks a migration: half of the queries would fail one by one."""
-    db = Database(settings.database_url.reveal(), pool_size=1)
+async def _pending(url: str) -> list[str]:
+    db = Database(url, pool_size=1)
     await db.start()
     try:
-        missing = await pending_ids(db)
+        return await pending_ids(db)
     finally:
         await db.stop()
+
+
+def _demand_migrated(settings: Settings) -> None:
+    """Refuse a database that lacks a migration: half of the queries would fail one by one."""
+    missing = asyncio.run(_pending(settings.database_url.reveal()))
     if missing:
         raise CommandFailed(
             f"the database lacks the migrations {', '.join(missing)}. Run: python -m app migrate"

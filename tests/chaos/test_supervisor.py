@@ -21,7 +21,7 @@ import redis
 from app.infra.embedded import valkey
 from app.infra.embedded.datadir import open_data_dir
 from app.infra.embedded.faults import DataDirTaken, MissingPrerequisite, PortTaken, ServiceFailed
-from app.infra.embedded.house import House
+from app.infra.embedded.instance import Instance
 from app.infra.embedded.ports import GRPC_STEP, demand_free, free_ports, is_free
 from app.infra.embedded.postgres import PostgresServer
 from app.infra.embedded.process import (
@@ -297,9 +297,9 @@ class TestChoices:
         names = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "OPENAI_BASE_URL")
         given = dict.fromkeys(names, "http://elsewhere.example")
         with contextlib.closing(open_data_dir(tmp_path / "data")) as home:
-            house = House(home, given, 8000, print, threading.Event())
-            assert house.servers() == []
-            assert house.environment([])["DATABASE_URL"] == "http://elsewhere.example"
+            instance = Instance(home, given, 8000, print, threading.Event())
+            assert instance.servers() == []
+            assert instance.environment([])["DATABASE_URL"] == "http://elsewhere.example"
 
     def test_a_missing_server_is_named_with_what_installs_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

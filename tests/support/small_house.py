@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from app.infra.embedded.datadir import open_data_dir
-from app.infra.embedded.house import stop_on_signals
+from app.infra.embedded.instance import stop_on_signals
 from app.infra.embedded.postgres import PostgresServer
 from app.infra.embedded.supervisor import Supervisor
 from app.infra.embedded.valkey import ValkeyServer

@@ -42,7 +42,7 @@ NO_MODEL = {
 }
 
 
-def run_house(env: Mapping[str, str], say: Say) -> int:
+def run_instance(env: Mapping[str, str], say: Say) -> int:
     """Prepare everything, serve until a signal comes, leave nothing behind; the exit status."""
     with stop_on_signals() as stop:
         try:
@@ -53,15 +53,15 @@ def run_house(env: Mapping[str, str], say: Say) -> int:
             say(f"error: {fault}")
             return 1
         try:
-            return _live(House(home, env, port, say, stop), say)
+            return _live(Instance(home, env, port, say, stop), say)
         finally:
             home.close()
 
 
-def _live(house: "House", say: Say) -> int:
+def _live(instance: "Instance", say: Say) -> int:
     try:
-        house.open()
-        house.supervisor.watch()
+        instance.open()
+        instance.supervisor.watch()
     except Interrupted:
         say("stopped while preparing")
     except EmbeddedError as fault:
@@ -69,11 +69,11 @@ def _live(house: "House", say: Say) -> int:
         return 1
     finally:
         say("stopping")
-        house.supervisor.stop()
+        instance.supervisor.stop()
     return 0
 
 
-class House:
+class Instance:
     """One instance: its data folder, its servers, its own processes."""
 
     def __init__(
