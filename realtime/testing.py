@@ -122,17 +122,17 @@ class Client:
         """Send a raw frame."""
         self.connection.receive(frame)
 
-    async def command(self, method: str, **body: Any) -> dict[str, Any]:
+    async def command(self, verb: str, /, **body: Any) -> dict[str, Any]:
         """Send one command; returns the result. Raises RealtimeError for an error reply."""
         self._last_id += 1
         mine = self._last_id
-        self.send(json.dumps({"id": mine, method: body}))
-        reply = await self._find(lambda f: f.get("id") == mine, f"a reply to {method}")
+        self.send(json.dumps({"id": mine, verb: body}))
+        reply = await self._find(lambda f: f.get("id") == mine, f"a reply to {verb}")
         if "error" in reply:
             error = reply["error"]
             temporary = error.get("temporary", False)
             raise RealtimeError(error["code"], error["message"], temporary=temporary)
-        result: dict[str, Any] = reply[method]
+        result: dict[str, Any] = reply[verb]
         return result
 
     async def connect(self, token: str = "") -> dict[str, Any]:

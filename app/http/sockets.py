@@ -1,0 +1,106 @@
+"""The WebSocket door to the realtime node: Origin, cookie, and bytes in both directions.
+
+Knows nothing of channels or commands: the node does. A foreign Origin is refused before accept.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
+
+from litestar import WebSocket
+from litestar.exceptions import WebSocketDisconnect
+from litestar.handlers import WebsocketRouteHandler, websocket
+
+from app.http.origins import header, own_origins
+from app.kit.errors import AppError
+from realtime import Connection, Frame, Identity, Node, TransportClosed
+from realtime.codes import SERVER_ERROR
+
+PATH = "/connection/websocket"
+FOREIGN_ORIGIN = 4403
+"""Never seen by a client: a close before accept is HTTP 403."""
+ABORT = "sicerdas.abort"
+"""Scope extension of `app.http.ws_protocol`: drops the connection, whatever is still buffered."""
+
+Socket = WebSocket[Any, Any, Any]
+AuthenticateCookie = Callable[[Any], Awaitable[Identity | None]]
+
+
+def socket_route(
+    node: Node, authenticate_cookie: AuthenticateCookie, origins: Collection[str]
+) -> WebsocketRouteHandler:
+    """Build the route; with no origins configured, the address that was called is the only one."""
+
+    @websocket(PATH, opt={"exclude_from_auth": True})
+    async def realtime_socket(socket: Socket) -> None:
+        origin = header(socket.scope, b"origin")
+        if origin is not None and origin not in own_origins(socket.scope, origins):
+            await socket.receive()
+            await socket.send({"type": "websocket.close", "code": FOREIGN_ORIGIN, "reason": ""})
+            return
+        try:
+            identity = await authenticate_cookie(socket.scope)
+        except AppError:
+            # The store is away: a close that asks the client to come back, not a refusal.
+            await socket.accept()
+            await socket.close(code=SERVER_ERROR.code, reason=SERVER_ERROR.reason)
+            return
+        await socket.accept()
+        # Without Origin the sender may be any program with somebody's cookie: it must show a token.
+        known = identity if origin is not None else None
+        transport = AsgiTransport(socket)
+        required = origin is None and identity is not None
+        await serve(socket, node.open(transport, identity=known, token_required=required))
+
+    return realtime_socket
+
+
+async def serve(socket: Socket, connection: Connection) -> None:
+    """Read and write until either side ends the connection."""
+    reader = asyncio.create_task(read(socket, connection))
+    try:
+        await connection.run()
+    finally:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+
+
+async def read(socket: Socket, connection: Connection) -> None:
+    """Hand every incoming frame to the connection."""
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            message = await socket.receive()
+            if message["type"] != "websocket.receive":
+                break
+            frame = message.get("text")
+            connection.receive(frame if frame is not None else message.get("bytes") or b"")
+    connection.lost()
+
+
+class AsgiTransport:
+    """Sends through ASGI; works with every server, at the price of one await per write."""
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+
+    async def send(self, frames: Sequence[Frame]) -> None:
+        """Send what waits as one message: a frame may hold several objects, one a line."""
+        text = frames[0].text if len(frames) == 1 else "\n".join(frame.text for frame in frames)
+        await self._send({"type": "websocket.send", "bytes": None, "text": text})
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye."""
+        await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+    def abort(self) -> None:
+        """Drop the connection; without our protocol class the server's own close must do."""
+        abort = (self._socket.scope.get("extensions") or {}).get(ABORT)
+        if callable(abort):
+            abort()
+
+    async def _send(self, message: Any) -> None:
+        try:
+            await self._socket.send(message)
+        except (OSError, RuntimeError, WebSocketDisconnect) as gone:
+            raise TransportClosed from gone
