@@ -41,9 +41,13 @@ async def pieces_of(model: LanguageModel, question: str) -> list[str]:
 async def failure_of(model: LanguageModel, question: str) -> tuple[str, list[str]]:
     """The code of the failure, and what was said before it."""
     said: list[str] = []
-    with pytest.raises(ModelFailure) as caught:
+
+    async def listen() -> None:
         async for piece in model.answer([Turn("user", question)]):
-            said.append(piece)
+            said.append(piece)  # noqa: PERF401  # must survive the failure
+
+    with pytest.raises(ModelFailure) as caught:
+        await listen()
     return caught.value.code, said
 
 

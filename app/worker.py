@@ -1,0 +1,88 @@
+"""The worker process: answers questions to the tutor until it is told to stop.
+
+`python -m app worker` runs as many of these as one likes; they share the work through PostgreSQL.
+"""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+
+import structlog
+
+from app.chat.queries import WAKE_CHANNEL
+from app.chat.tutor.answering import Tools
+from app.chat.tutor.pool import AnswerPool
+from app.house import House
+from app.infra.llm import LanguageModel
+from app.infra.logs import configure_logs
+from app.infra.notify import Listener
+from app.kit.ids import new_id
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings) -> None:
+    """Work until cancelled; then finish the running answers or hand them back, within 8 s."""
+    configure_logs(settings.log_format)
+    model = model_of(settings)
+    try:
+        async with House(settings).running() as house:
+            await work(house, model)
+    finally:
+        await model.stop()
+
+
+def model_of(settings: Settings) -> LanguageModel:
+    """The model that the settings name."""
+    return LanguageModel(
+        base_url=settings.openai_base_url,
+        api_key=settings.openai_api_key,
+        model=settings.openai_model,
+        max_tokens=settings.answer_max_tokens,
+        first_token_s=settings.llm_first_token_s,
+        idle_s=settings.llm_idle_s,
+        repeat_penalty=settings.llm_repeat_penalty,
+    )
+
+
+def pool_of(house: House, model: LanguageModel) -> AnswerPool:
+    """The answering pool of this process; its name says where an answer was written."""
+    settings = house.settings
+    tools = Tools(
+        db=house.db,
+        library=house.catalog,
+        model=model,
+        publisher=house.node,
+        owner=f"{socket.gethostname()}:{os.getpid()}:{new_id()}",
+        lease_s=settings.answer_lease_s,
+        passages=settings.passages_per_answer,
+        demo_model=settings.demo_model,
+    )
+    return AnswerPool(tools, concurrency=settings.answer_concurrency)
+
+
+async def work(house: House, model: LanguageModel) -> None:
+    """Answer questions until cancelled. A part that dies takes the whole with it, loudly."""
+    pool = pool_of(house, model)
+    listener = Listener(house.db, WAKE_CHANNEL, pool.hear)
+    parts = [asyncio.create_task(pool.run()), asyncio.create_task(listener.run())]
+    log.info("worker.ready", model=model.name)
+    try:
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        for part in done:
+            part.result()
+    finally:
+        pool.close()
+        await _drained(pool, parts)
+        log.info("worker.stopped")
+
+
+async def _drained(pool: AnswerPool, parts: list[asyncio.Task[None]]) -> None:
+    """The listener stays until the end: a stop still counts while answers finish."""
+    await pool.drain()
+    for part in parts:
+        part.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await part
