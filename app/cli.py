@@ -23,6 +23,7 @@ from app.settings import Settings, SettingsError, environment
 # Named, not imported: `migrate` must run without loading the whole house, and a process of the
 # API shall not carry the worker's modules.
 APP_FACTORY = "app.main:from_env"
+SOCKETS = "app.http.ws_protocol:SocketProtocol"
 WORKER = "app.worker:run"
 SAMPLE_LOADER = "app.sample.loader:load"
 
@@ -101,7 +102,7 @@ def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
         workers=chosen.workers if chosen.workers > 1 else None,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=SOCKETS,
         ws_max_size=WS_MAX_FRAME_BYTES,
         ws_max_queue=WS_MAX_QUEUE,
         ws_per_message_deflate=False,
