@@ -6,43 +6,61 @@ from contextlib import asynccontextmanager
 from app.accounts import topics as accounts_topics
 from app.accounts.service import Accounts
 from app.audit.service import Audit
+from app.catalog.service import Catalog, Shelves
+from app.chat import topics as chat_topics
+from app.chat.schemas import ModelInfo
+from app.chat.service import Chat
 from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database
 from app.infra.idempotency import IdempotencyKeys, mark_carried_out
 from app.infra.passwords import Passwords
+from app.infra.storage import Storage
 from app.infra.tokens import RealtimeTokens
+from app.interactions import topics as interactions_topics
+from app.interactions.service import Interactions
 from app.kit.errors import AppError, NotFound
 from app.kit.principal import Principal
+from app.media.service import Media
 from app.piccolo_app import TABLES
 from app.reports import topics as reports_topics
 from app.reports.schemas import Target
 from app.reports.service import Reports, TargetResolver
 from app.settings import Settings
-from realtime import (
-    ChannelFamily,
-    Identity,
-    InvalidToken,
-    Limits,
-    Node,
-    Publication,
-    RealtimeError,
-    RpcMethod,
-)
+from realtime import Identity, InvalidToken, Node, RealtimeError
 from realtime.broker_redis import RedisBroker, RedisOptions
 
 
 class House:
-    """The services, in the order in which they need each other."""
+    """The services, in the order in which they need each other; nothing is opened yet."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._open_infrastructure(settings)
+        self._furnish(settings)
+        self.node.register(
+            [
+                *accounts_topics.families(),
+                *interactions_topics.families(self.interactions),
+                *reports_topics.families(self.reports),
+                *chat_topics.families(self.chat),
+            ],
+            chat_topics.rpc_methods(self.chat),
+        )
+
+    def _open_infrastructure(self, settings: Settings) -> None:
         self.db = Database(
             settings.database_url.reveal(),
             pool_size=settings.database_pool_size,
             before_commit=mark_carried_out,
         )
-        self.idempotency = IdempotencyKeys(self.db)
+        self.storage = Storage(
+            endpoint_url=settings.s3_endpoint_url,
+            access_key_id=settings.s3_access_key_id,
+            secret_access_key=settings.s3_secret_access_key,
+            bucket=settings.s3_bucket,
+        )
         self.log = DurableChannelLog(self.db)
+        self.idempotency = IdempotencyKeys(self.db)
         self.tokens = RealtimeTokens(settings.secret.reveal(), lifetime_s=settings.realtime_token_s)
         self.passwords = Passwords(
             time_cost=settings.password_hash_time_cost,
@@ -50,6 +68,16 @@ class House:
             parallelism=settings.password_hash_parallelism,
             concurrency=settings.password_hash_concurrency,
         )
+        self.node = Node(
+            broker=RedisBroker(
+                settings.redis_url.reveal(), RedisOptions(prefix=settings.redis_prefix)
+            ),
+            log=self.log,
+            verify_token=self.identity_of_realtime_token,
+            map_error=as_realtime_error,
+        )
+
+    def _furnish(self, settings: Settings) -> None:
         self.audit = Audit(self.db)
         self.accounts = Accounts(
             self.db,
@@ -57,24 +85,34 @@ class House:
             self.audit,
             self.log,
             settings,
-            publish_log=self._publish_log,
-            end_session_sockets=self._end_session_sockets,
-            end_user_sockets=self._end_user_sockets,
+            publish_log=self.node.publish_log,
+            end_session_sockets=self.node.disconnect_session,
+            end_user_sockets=self.node.disconnect_user,
         )
-        targets: dict[str, TargetResolver] = {"user": self._user_target}
+        self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
+        self.catalog = Catalog(self.db, self.media)
+        self.shelves = Shelves(self.db)
+        self.interactions = Interactions(
+            self.db,
+            self.catalog,
+            self.node.publish_value,
+            secret=settings.secret,
+            view_window_s=settings.view_window_s,
+        )
+        targets: dict[str, TargetResolver] = {
+            "book": self._book_target,
+            "user": self._user_target,
+            "message": self._message_target,
+        }
         self.reports = Reports(
-            self.db, self.audit, self.log, targets, publish_log=self._publish_log
+            self.db, self.audit, self.log, targets, publish_log=self.node.publish_log
         )
-        self.node = Node(
-            broker=RedisBroker(
-                settings.redis_url.reveal(), RedisOptions(prefix=settings.redis_prefix)
-            ),
-            families=self._families(),
-            rpc=self._rpc(),
-            log=self.log,
-            verify_token=self.identity_of_realtime_token,
-            map_error=as_realtime_error,
-            limits=Limits(),
+        self.chat = Chat(
+            self.db,
+            self.catalog,
+            lambda: self.node,
+            model=ModelInfo(name=settings.openai_model, demo=settings.demo_model),
+            answers_per_minute=settings.answers_per_minute,
         )
 
     @asynccontextmanager
@@ -82,20 +120,18 @@ class House:
         """Open everything in order, close it in reverse."""
         await self.db.start(TABLES)
         try:
-            await self.node.start()
+            await self.storage.start()
             try:
-                yield self
+                await self.node.start()
+                try:
+                    yield self
+                finally:
+                    await self.node.stop()
             finally:
-                await self.node.stop()
+                await self.storage.stop()
         finally:
             self.passwords.close()
             await self.db.stop()
-
-    def _families(self) -> list[ChannelFamily]:
-        return [*accounts_topics.families(), *reports_topics.families(self.reports)]
-
-    def _rpc(self) -> dict[str, RpcMethod]:
-        return {}
 
     async def identity_of_session_token(self, token: str) -> Identity | None:
         """Who connects with a session cookie; None when the session has ended."""
@@ -110,22 +146,21 @@ class House:
             raise InvalidToken
         return as_identity(principal)
 
+    # What reports may point at; each room decides who may see its things.
+
+    async def _book_target(self, principal: Principal, book_id: int) -> Target:
+        book = await self.catalog.visible_book(principal, book_id)
+        return Target(title=book.title, url=f"/books/{book_id}")
+
     async def _user_target(self, _principal: Principal, user_id: int) -> Target:
-        user = await self.accounts.public_name(user_id)
-        if user is None:
+        name = await self.accounts.public_name(user_id)
+        if name is None:
             raise NotFound("There is no such person")
-        return Target(title=user, url=None)
+        return Target(title=name, url=None)
 
-    # The node is the last to be built and the first that services publish through.
-
-    async def _publish_log(self, channel: str, publication: Publication) -> None:
-        await self.node.publish_log(channel, publication)
-
-    async def _end_session_sockets(self, session_id: str) -> None:
-        await self.node.disconnect_session(session_id)
-
-    async def _end_user_sockets(self, user_id: str) -> None:
-        await self.node.disconnect_user(user_id)
+    async def _message_target(self, principal: Principal, message_id: int) -> Target:
+        message = await self.chat.message(principal, message_id)
+        return Target(title=message.user_message[:80], url=None)
 
 
 def as_identity(principal: Principal) -> Identity:

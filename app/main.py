@@ -13,6 +13,8 @@ from litestar.types import ControllerRouterHandler
 from app import __version__
 from app.accounts import routes as accounts_routes
 from app.audit import routes as audit_routes
+from app.catalog import routes as catalog_routes
+from app.chat import routes as chat_routes
 from app.house import House
 from app.http.asyncapi import asyncapi_document
 from app.http.docs import contract_routes, pretty
@@ -22,13 +24,30 @@ from app.http.idempotency import IdempotencyMiddleware
 from app.http.openapi import openapi_document
 from app.http.pages import Pages
 from app.http.problems import handlers
-from app.http.sessions import SessionMiddleware, provide_principal, provide_viewer, signed_in
+from app.http.sessions import (
+    SessionMiddleware,
+    cookie_token,
+    provide_principal,
+    provide_viewer,
+    signed_in,
+)
+from app.http.sockets import AuthenticateCookie, socket_route
 from app.infra.db import translate
 from app.infra.logs import configure_logs
+from app.interactions import routes as interactions_routes
+from app.media import routes as media_routes
 from app.reports import routes as reports_routes
 from app.settings import Settings
+from realtime import Identity
 
-FEATURES = [accounts_routes, audit_routes, reports_routes]
+FEATURES = [
+    accounts_routes,
+    audit_routes,
+    catalog_routes,
+    interactions_routes,
+    reports_routes,
+    chat_routes,
+]
 REQUIRED_PARTS = frozenset({"database"})
 """Without these no request succeeds; without the others the app serves what it still can."""
 
@@ -53,6 +72,8 @@ def create_app(settings: Settings) -> Litestar:
     app = Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=_feature_routes()),
+            *media_routes.root_routes,
+            socket_route(house.node, _cookie_identity(house), settings.public_origins),
             *health_routes(_checks(house), required=REQUIRED_PARTS),
             *pages.routes(),
         ],
@@ -87,12 +108,25 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "tokens": house.tokens,
         "accounts": house.accounts,
         "audit": house.audit,
+        "catalog": house.catalog,
+        "shelves": house.shelves,
+        "media": house.media,
+        "interactions": house.interactions,
         "reports": house.reports,
+        "chat": house.chat,
     }
     provided = {name: _constant(thing) for name, thing in shared.items()}
     provided["principal"] = Provide(provide_principal)
     provided["viewer"] = Provide(provide_viewer)
     return provided
+
+
+def _cookie_identity(house: House) -> AuthenticateCookie:
+    async def identity(scope: Any) -> Identity | None:
+        token = cookie_token(scope)
+        return await house.identity_of_session_token(token) if token else None
+
+    return identity
 
 
 def _constant(thing: Any) -> Provide:
@@ -103,4 +137,8 @@ def _checks(house: House) -> dict[str, Check]:
     async def database() -> None:
         await house.db.fetchval("SELECT 1")
 
-    return {"database": database}
+    async def redis() -> None:
+        if not house.node.state.connected:
+            raise ConnectionError(house.node.state.last_error)
+
+    return {"database": database, "redis": redis, "storage": house.storage.check}

@@ -54,6 +54,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     password_hash_concurrency: int = 4
     view_window_s: int = 30 * 60
     """A viewer counts once per book in this window."""
+    answers_per_minute: int = 5
     answer_max_tokens: int = 600
     answer_lease_s: float = 10.0
     answer_concurrency: int = 4
@@ -160,6 +161,7 @@ VARIABLES: dict[str, tuple[str, Parse, bool]] = {
     "password_hash_parallelism": ("SICERDAS_PASSWORD_HASH_PARALLELISM", _positive, False),
     "password_hash_concurrency": ("SICERDAS_PASSWORD_HASH_CONCURRENCY", _positive, False),
     "view_window_s": ("SICERDAS_VIEW_WINDOW_S", _positive, False),
+    "answers_per_minute": ("SICERDAS_ANSWERS_PER_MINUTE", _positive, False),
     "answer_max_tokens": ("SICERDAS_ANSWER_MAX_TOKENS", _positive, False),
     "answer_lease_s": ("SICERDAS_ANSWER_LEASE_S", _seconds, False),
     "answer_concurrency": ("SICERDAS_ANSWER_CONCURRENCY", _positive, False),

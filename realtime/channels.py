@@ -31,9 +31,7 @@ class Channels:
         tasks: TaskGroup,
         clock: Callable[[], float],
     ) -> None:
-        if log is None and any(f.delivery is Delivery.LOG for f in families):
-            raise ValueError("a LOG family needs a durable log")
-        self._families = tuple(families)
+        self._families: tuple[ChannelFamily, ...] = ()
         self._broker = broker
         self._log = log
         self._limits = limits
@@ -43,6 +41,13 @@ class Channels:
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._pins: Counter[str] = Counter()
         self._idle_since: dict[str, float] = {}
+        self.register(families)
+
+    def register(self, families: Sequence[ChannelFamily]) -> None:
+        """Add families; raises ValueError for a LOG family without a durable log."""
+        if self._log is None and any(f.delivery is Delivery.LOG for f in families):
+            raise ValueError("a LOG family needs a durable log")
+        self._families += tuple(families)
 
     def family(self, name: str) -> ChannelFamily:
         """Find the family a channel belongs to; raises RealtimeError 102."""

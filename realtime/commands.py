@@ -58,13 +58,17 @@ class Commands:
         self._channels = channels
         self._presence = presence
         self._joining = Joining(channels)
-        self._rpc = rpc
+        self._rpc = dict(rpc)
         self._verify_token = verify_token
         self._map_error = map_error
         self._limits = limits
         self._tasks = tasks
         self._clock = clock
         self._wall_clock = wall_clock
+
+    def register(self, rpc: Mapping[str, RpcMethod]) -> None:
+        """Add methods."""
+        self._rpc.update(rpc)
 
     async def run(self, connection: Connection, work: Work) -> None:
         """Do one piece of work."""

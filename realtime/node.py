@@ -61,8 +61,8 @@ class Node:
         self,
         *,
         broker: Broker,
-        families: Sequence[ChannelFamily],
-        rpc: Mapping[str, RpcMethod],
+        families: Sequence[ChannelFamily] = (),
+        rpc: Mapping[str, RpcMethod] | None = None,
         log: DurableLog | None,
         verify_token: VerifyToken,
         map_error: MapError,
@@ -83,7 +83,7 @@ class Node:
             hub=self._hub,
             channels=self._channels,
             presence=self._presence,
-            rpc=rpc,
+            rpc=rpc or {},
             verify_token=verify_token,
             map_error=map_error,
             limits=limits,
@@ -100,6 +100,13 @@ class Node:
             limits=limits,
         )
         self._stopping = False
+
+    def register(
+        self, families: Sequence[ChannelFamily], rpc: Mapping[str, RpcMethod] | None = None
+    ) -> None:
+        """Add channels and methods, before the start, of services that publish through this node."""
+        self._channels.register(families)
+        self._commands.register(rpc or {})
 
     # -- life ----------------------------------------------------------------------------------
 
