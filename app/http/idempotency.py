@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import structlog
 from litestar.enums import ScopeType
+from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPRequestEvent, Message, Receive, Send
 
@@ -60,7 +61,10 @@ class IdempotencyStore(Protocol):
 
 
 class IdempotencyMiddleware(ASGIMiddleware):
-    """Stands after SessionMiddleware: it must know who asks."""
+    """Stands after SessionMiddleware: it must know who asks.
+
+    A route's own `request_max_body_size` bounds the body, else `max_body_bytes`.
+    """
 
     scopes = (ScopeType.HTTP,)
 
@@ -75,12 +79,9 @@ class IdempotencyMiddleware(ASGIMiddleware):
         if key is None or principal is None:
             await next_app(scope, receive, send)
             return
-        body = await _read_body(receive, self._max_body_bytes)
-        claim = await self._store.claim(
-            f"{principal.user_id} {scope['method']} {scope['path']}",
-            _checked(key),
-            _fingerprint(scope, body),
-        )
+        key, body = _checked(key), await _read_body(receive, self._limit(scope))
+        owner = f"{principal.user_id} {scope['method']} {scope['path']}"
+        claim = await self._store.claim(owner, key, _fingerprint(scope, body))
         if isinstance(claim, StoredAnswer):
             await _replay(claim, send)
             return
@@ -90,6 +91,11 @@ class IdempotencyMiddleware(ASGIMiddleware):
                 await next_app(scope, _receive_again(body, receive), exchange.send)
         finally:
             await exchange.settle()
+
+    def _limit(self, scope: Any) -> int:
+        handler = scope["route_handler"]
+        own = isinstance(handler, HTTPRouteHandler) and handler.resolve_request_max_body_size()
+        return own or self._max_body_bytes
 
 
 class _Exchange:

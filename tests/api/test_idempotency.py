@@ -9,7 +9,7 @@ import pytest
 
 from app.http.idempotency import MAX_KEPT_BYTES
 from app.infra.idempotency import IdempotencyKeys
-from tests.support.idempotent_app import BODY_LIMIT, Bench, small_app
+from tests.support.idempotent_app import BODY_LIMIT, UPLOAD_LIMIT, Bench, small_app
 from tests.support.rooms import Rooms, open_rooms
 from tests.support.servers import Database
 
@@ -192,6 +192,20 @@ async def test_body_above_the_limit_is_refused(bench: Bench) -> None:
     """Nobody makes the server hold an endless body."""
     answer = await bench.send("huge", content=b"x" * (BODY_LIMIT + 1), json=None)
     assert (answer.status_code, answer.json()["code"]) == (413, "payload-too-large")
+
+
+async def test_route_with_its_own_limit_keeps_it(bench: Bench) -> None:
+    """An upload may be larger than other bodies, with a key too."""
+    sizes = (BODY_LIMIT + 1, UPLOAD_LIMIT)
+    statuses = [
+        (
+            await bench.send(
+                f"up{size}", path=f"/upload/up{size}", json=None, files={"file": ("a", b"x" * size)}
+            )
+        ).status_code
+        for size in sizes
+    ]
+    assert statuses == [200, 413]
 
 
 class TestLease:

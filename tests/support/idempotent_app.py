@@ -23,7 +23,7 @@ from app.kit.errors import NotFound, TooManyRequests, Unauthorized, Unavailable
 from app.kit.principal import Principal, Role
 from tests.support.rooms import Rooms
 
-BODY_LIMIT = 100_000
+BODY_LIMIT, UPLOAD_LIMIT = 100_000, 200_000
 REFUSALS = {401: Unauthorized, 404: NotFound, 429: TooManyRequests, 503: Unavailable}
 
 
@@ -143,7 +143,7 @@ async def stream(name: Name, state: State) -> Stream:
     return Stream(parts(), media_type="text/event-stream")
 
 
-@post("/upload/{name:str}", status_code=200)
+@post("/upload/{name:str}", status_code=200, request_max_body_size=UPLOAD_LIMIT)
 async def upload(name: Name, request: Request[Any, Any, Any], state: State) -> dict[str, int]:
     form = await request.form()
     return {"number": await act(state, name), "size": len(await form["file"].read())}
@@ -156,5 +156,6 @@ def small_app(rooms: Rooms, gate: asyncio.Event, entered: asyncio.Event) -> Lite
         middleware=[FakeSessions(), keys],
         exception_handlers=handlers(translate),
         openapi_config=None,
+        request_max_body_size=BODY_LIMIT,
         state=State({"rooms": rooms, "gate": gate, "entered": entered}),
     )
