@@ -104,7 +104,7 @@ class Node:
     def register(
         self, families: Sequence[ChannelFamily], rpc: Mapping[str, RpcMethod] | None = None
     ) -> None:
-        """Add channels and methods, before the start, of services that publish through this node."""
+        """Add, before the start, what services that publish through this node bring."""
         self._channels.register(families)
         self._commands.register(rpc or {})
 

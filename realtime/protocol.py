@@ -14,6 +14,8 @@ from realtime.codes import Disconnect, RealtimeError, Unsubscribed
 from realtime.model import Publication
 
 NO_DATA = msgspec.Raw(b"null")
+ABSENT = msgspec.Raw()
+"""A raw field that was not sent; msgspec has no union with Raw."""
 PING = b"{}"
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
@@ -73,15 +75,15 @@ class Command(msgspec.Struct, frozen=True):
     connect: ConnectRequest | None = None
     subscribe: SubscribeRequest | None = None
     unsubscribe: ChannelRequest | None = None
-    publish: msgspec.Raw | None = None
+    publish: msgspec.Raw = ABSENT
     presence: ChannelRequest | None = None
     presence_stats: ChannelRequest | None = None
     history: HistoryRequest | None = None
-    ping: msgspec.Raw | None = None
-    send: msgspec.Raw | None = None
+    ping: msgspec.Raw = ABSENT
+    send: msgspec.Raw = ABSENT
     rpc: RpcRequest | None = None
     refresh: RefreshRequest | None = None
-    sub_refresh: msgspec.Raw | None = None
+    sub_refresh: msgspec.Raw = ABSENT
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -43,6 +43,8 @@ from realtime.protocol import (
 
 SERVER_VERSION = "sicerdas-realtime 1"
 PING_FRAME = Frame(PING)
+PONG = Command()
+"""The answer to a ping is an empty command."""
 NEVER = float("inf")
 
 
@@ -265,10 +267,10 @@ class Session:
 
     def _without_id(self, command: Command) -> list[Action]:
         """A pong, or a `send`, which this server ignores; anything else is no command."""
-        if command == _PONG:
+        if command == PONG:
             self._pong_by = NEVER
             return []
-        return [] if command.send is not None else self.close(codes.MALFORMED)
+        return [] if command.send else self.close(codes.MALFORMED)
 
     def _refuse(self, command_id: int, row: ErrorCode) -> list[Action]:
         return [Send(encode_error(command_id, row.error()))]
@@ -297,7 +299,7 @@ class Session:
             return self._subscribe(command.id, command.subscribe)
         if command.unsubscribe is not None:
             return self._unsubscribe(command.id, command.unsubscribe.channel)
-        if command.ping is not None:
+        if command.ping:
             return [Send(encode_reply(Reply(command.id, ping=Empty())))]
         work = self._work(command)
         if isinstance(work, ErrorCode):
@@ -352,9 +354,6 @@ class Session:
 
 def _unsupported(command: Command) -> ErrorCode:
     """Say why a command that this server never serves is refused."""
-    if command.publish is not None:
+    if command.publish:
         return codes.PERMISSION_DENIED
-    return codes.NOT_AVAILABLE if command.sub_refresh is not None else codes.METHOD_NOT_FOUND
-
-
-_PONG = Command()
+    return codes.NOT_AVAILABLE if command.sub_refresh else codes.METHOD_NOT_FOUND

@@ -1,0 +1,21 @@
+"""Fixtures of the realtime tests: one Valkey for the folder, one of its own for outages."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.redis_server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisServer]:
+    """A Valkey that nobody kills; tests choose their own key prefix."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Valkey of this test alone: kill it, freeze it, start it again."""
+    with RedisServer() as server:
+        yield server
