@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import getpass
 import pkgutil
 import signal
 import subprocess
@@ -11,13 +12,16 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import asyncpg
+import msgspec
 import uvicorn
 import uvloop
 
+from app.accounts.schemas import SignUp
 from app.infra.db import Database
 from app.infra.embedded.faults import EmbeddedError
 from app.infra.embedded.instance import run_instance
 from app.infra.migrations import MigrationFailed, known_ids, migrate, pending_ids
+from app.kit.principal import Role
 from app.settings import Settings, SettingsError, environment
 
 # Named, not imported: `migrate` must run without loading the whole house, and a process of the
@@ -25,6 +29,7 @@ from app.settings import Settings, SettingsError, environment
 APP_FACTORY = "app.main:from_env"
 SOCKETS = "app.http.ws_protocol:SocketProtocol"
 WORKER = "app.worker:run"
+HOUSE = "app.house:House"
 SAMPLE_LOADER = "app.sample.loader:load"
 
 WS_MAX_FRAME_BYTES = 65_536
@@ -73,9 +78,15 @@ def parser() -> argparse.ArgumentParser:
     add("worker", "answer for the tutor and do the jobs", _worker)
     moved = add("migrate", "bring the database to the newest migration, as its owner", _migrate)
     moved.add_argument("--to", metavar="ID", help="go back until ID is the last one")
-    admin = add("admin", "tasks of an administrator", _load_sample)
+    admin = commands.add_parser("admin", help="tasks of an operator")
     tasks = admin.add_subparsers(required=True, metavar="TASK")
-    tasks.add_parser("load-sample", help="load the sample library and the demo accounts")
+    sample = tasks.add_parser("load-sample", help="load the sample library and the demo accounts")
+    sample.set_defaults(command=_load_sample)
+    account = tasks.add_parser("account", help="make an account, or give one its role")
+    account.set_defaults(command=_account)
+    account.add_argument("email")
+    account.add_argument("--name")
+    account.add_argument("--role", type=Role, choices=list(Role), default=Role.USER)
     for name, text in (("backup", "write the database to FILE"), ("restore", "read it back")):
         add(name, f"{text} ({PG_TOOLS[name]})", _dump).add_argument("file", metavar="FILE")
         commands.choices[name].set_defaults(tool=name)
@@ -128,6 +139,27 @@ def _load_sample(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
     _demand_migrated(settings)
     load = pkgutil.resolve_name(SAMPLE_LOADER)
     print(asyncio.run(load(settings)))
+    return 0
+
+
+def _account(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    """The way to the first admin. An account that exists keeps its password."""
+    settings = Settings.from_env(env)
+    _demand_migrated(settings)
+    is_terminal = sys.stdin.isatty()
+    password = getpass.getpass() if is_terminal else sys.stdin.readline().rstrip("\n")
+    given = {"email": chosen.email, "name": chosen.name, "password": password}
+    try:
+        form = msgspec.convert(given, SignUp)
+    except msgspec.ValidationError as fault:
+        raise CommandFailed(str(fault)) from None
+
+    async def ensure() -> int:
+        async with pkgutil.resolve_name(HOUSE)(settings).running() as house:
+            name, role = form.name or "", chosen.role
+            return int(await house.accounts.ensure_account(form.email, name, password, role))
+
+    print(f"account {asyncio.run(ensure())}: {chosen.email}, {chosen.role}")
     return 0
 
 

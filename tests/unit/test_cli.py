@@ -26,13 +26,14 @@ ELSEWHERE = {
 }
 
 
-def run(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(env: dict[str, str], *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
     """`python -m app ...` with these settings only."""
     clean = {name: value for name, value in os.environ.items() if name not in NAMED}
     return subprocess.run(
         [sys.executable, "-m", "app", *arguments],
         cwd=PROJECT,
         env={**clean, **env},
+        input=said,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -78,6 +79,27 @@ class TestMigrate:
         done = run(empty_database, "migrate", "--to", "9999")
         assert (done.returncode, done.stdout) == (1, "")
         assert "there is no migration 9999" in done.stderr
+
+
+class TestAccount:
+    def test_the_first_admin_can_be_made_and_made_again(
+        self, fresh_database: Database, postgres_server: Postgres
+    ) -> None:
+        """A fresh installation has nobody who could promote anybody."""
+        env = {**ELSEWHERE, "DATABASE_URL": fresh_database.app_url}
+        order = ("admin", "account", "first@example.org", "--role", "admin")
+        for _ in range(2):
+            done = run(env, *order, said="correct-horse-battery\n")
+            assert done.returncode == 0, done.stderr
+        rows = postgres_server.execute("select email, role from users", fresh_database.name)
+        assert rows == "first@example.org|admin"
+
+    def test_a_weak_password_is_refused(self, fresh_database: Database) -> None:
+        """The same rule as at the sign-up page."""
+        env = {**ELSEWHERE, "DATABASE_URL": fresh_database.app_url}
+        done = run(env, "admin", "account", "first@example.org", said="short\n")
+        assert done.returncode == 1
+        assert "$.password" in done.stderr
 
 
 class TestSettings:
