@@ -12,7 +12,7 @@ class CoverWidth(IntEnum):
 
     SMALL = 160
     MEDIUM = 320
-    LARGE = 640
+    LARGE = 480
 
 
 class Cover(Struct, frozen=True):

@@ -13,7 +13,7 @@ from app.media.schemas import CoverRefused, CoverWidth
 WEBP = "image/webp"
 MARKDOWN = "text/markdown; charset=utf-8"
 HASH_CHARACTERS = 32
-COVER_NAME = re.compile(r"([0-9a-f]{32})-(160|320|640)\.webp")
+COVER_NAME = re.compile(r"([0-9a-f]{32})-(160|320|480)\.webp")
 MEBIBYTE = 1024 * 1024
 
 

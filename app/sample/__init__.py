@@ -1,0 +1,1 @@
+"""The library that comes with the product: real books, course books of our own, demo accounts."""
