@@ -153,12 +153,8 @@ class Client:
 
     async def assert_push(self, channel: str, kind: str = "pub") -> dict[str, Any]:
         """Take the next push of this kind on this channel, waiting for it."""
-
-        def fits(frame: dict[str, Any]) -> bool:
-            push = frame.get("push", {})
-            return push.get("channel") == channel and kind in push
-
-        push: dict[str, Any] = (await self._find(fits, f"{kind} on {channel}"))["push"][kind]
+        frame = await self._find(lambda f: _fits(f, channel, kind), f"{kind} on {channel}")
+        push: dict[str, Any] = frame["push"][kind]
         return push
 
     async def assert_closed(self) -> tuple[int, str]:
@@ -168,10 +164,10 @@ class Client:
         assert self.transport.closed is not None, "the connection ended without a close"
         return self.transport.closed
 
-    async def assert_no_push(self, channel: str) -> None:
-        """Check that nothing on this channel has come; a ping round trip comes first."""
+    async def assert_no_push(self, channel: str, kind: str = "pub") -> None:
+        """Check that no push of this kind has come; a ping round trip comes first."""
         await self.command("ping")
-        found = [f for f in self.transport.frames if f.get("push", {}).get("channel") == channel]
+        found = [f for f in self.transport.frames if _fits(f, channel, kind)]
         assert not found, found
 
     async def cut(self) -> None:
@@ -191,6 +187,11 @@ class Client:
                     await self.transport.changed.wait()
         except TimeoutError:
             raise AssertionError(f"no {what}; waiting: {self.transport.frames}") from None
+
+
+def _fits(frame: dict[str, Any], channel: str, kind: str) -> bool:
+    push = frame.get("push", {})
+    return push.get("channel") == channel and kind in push
 
 
 async def token_is_user(token: str) -> Identity:
