@@ -21,6 +21,7 @@ from app.infra.db import Database
 from app.infra.embedded.faults import EmbeddedError
 from app.infra.embedded.instance import run_instance
 from app.infra.migrations import MigrationFailed, known_ids, migrate, pending_ids
+from app.kit.errors import AppError
 from app.kit.principal import Role
 from app.settings import Settings, SettingsError, environment
 
@@ -30,6 +31,7 @@ APP_FACTORY = "app.main:from_env"
 SOCKETS = "app.http.ws_protocol:SocketProtocol"
 WORKER = "app.worker:run"
 HOUSE = "app.house:House"
+TABLES = "app.piccolo_app:TABLES"
 SAMPLE_LOADER = "app.sample.loader:load"
 
 WS_MAX_FRAME_BYTES = 65_536
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = chosen.command
     try:
         return command(chosen, environment())
-    except (CommandFailed, SettingsError, MigrationFailed, EmbeddedError) as fault:
+    except (AppError, CommandFailed, SettingsError, MigrationFailed, EmbeddedError) as fault:
         print(f"error: {fault}", file=sys.stderr)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
         print(f"error: {type(fault).__name__}: {fault}", file=sys.stderr)
@@ -155,9 +157,14 @@ def _account(chosen: argparse.Namespace, env: dict[str, str]) -> int:
         raise CommandFailed(str(fault)) from None
 
     async def ensure() -> int:
-        async with pkgutil.resolve_name(HOUSE)(settings).running() as house:
+        house = pkgutil.resolve_name(HOUSE)(settings)
+        await house.db.start(pkgutil.resolve_name(TABLES))  # the other servers may be away
+        try:
             name, role = form.name or "", chosen.role
             return int(await house.accounts.ensure_account(form.email, name, password, role))
+        finally:
+            house.passwords.close()
+            await house.db.stop()
 
     print(f"account {asyncio.run(ensure())}: {chosen.email}, {chosen.role}")
     return 0

@@ -99,6 +99,8 @@ class Child:
         """False as soon as it ended; the zombie is kept so that its number stays ours."""
         if self._popen.returncode is not None:
             return False
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self._popen.poll() is None
         ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return ended is None
 
