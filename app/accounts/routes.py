@@ -1,11 +1,10 @@
 """REST of accounts: parse, call one verb, answer."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from litestar import Request, Response, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
-from msgspec import Meta
+from litestar.params import FromQuery, JSONBody
 
 from app.accounts.schemas import (
     Client,
@@ -20,16 +19,15 @@ from app.accounts.schemas import (
 )
 from app.accounts.service import Accounts
 from app.http.etag import conditional, etag, if_match
+from app.http.params import Limit, OptionalCursor, OptionalText, PathId
 from app.http.sessions import expired_cookie, session_cookie
 from app.infra.listing import PageRequest
 from app.infra.tokens import RealtimeTokens
-from app.kit.ids import EntityId
-from app.kit.paging import DEFAULT_PAGE, CursorText, Page, PageLimit
+from app.kit.paging import DEFAULT_PAGE, Page
 from app.kit.principal import Principal, Role
 from app.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
-Search = Annotated[str, Meta(max_length=200)]
 
 
 @post("/auth/signup", operation_id="signUp", status_code=201)
@@ -109,12 +107,12 @@ async def update_me(
 async def list_users(
     principal: NamedDependency[Principal],
     accounts: NamedDependency[Accounts],
-    q: FromQuery[Search | None] = None,
+    q: OptionalText = None,
     role: FromQuery[Role | None] = None,
     status: FromQuery[Literal["active", "deactivated"] | None] = None,
-    sort: FromQuery[str | None] = None,
-    limit: FromQuery[PageLimit] = DEFAULT_PAGE,
-    cursor: FromQuery[CursorText | None] = None,
+    sort: OptionalText = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: OptionalCursor = None,
 ) -> Page[User]:
     """Accounts, for admins."""
     page = PageRequest(sort, limit, cursor)
@@ -123,7 +121,7 @@ async def list_users(
 
 @get("/users/{user_id:int}", operation_id="getUser")
 async def get_user(
-    user_id: FromPath[EntityId],
+    user_id: PathId,
     principal: NamedDependency[Principal],
     request: AnyRequest,
     accounts: NamedDependency[Accounts],
@@ -135,7 +133,7 @@ async def get_user(
 
 @put("/users/{user_id:int}/role", operation_id="setUserRole")
 async def set_role(
-    user_id: FromPath[EntityId],
+    user_id: PathId,
     data: JSONBody[SetRole],
     principal: NamedDependency[Principal],
     accounts: NamedDependency[Accounts],
@@ -146,7 +144,7 @@ async def set_role(
 
 @post("/users/{user_id:int}/deactivate", operation_id="deactivateUser", status_code=200)
 async def deactivate(
-    user_id: FromPath[EntityId],
+    user_id: PathId,
     data: JSONBody[Deactivate],
     principal: NamedDependency[Principal],
     accounts: NamedDependency[Accounts],
@@ -157,7 +155,7 @@ async def deactivate(
 
 @post("/users/{user_id:int}/reactivate", operation_id="reactivateUser", status_code=200)
 async def reactivate(
-    user_id: FromPath[EntityId],
+    user_id: PathId,
     principal: NamedDependency[Principal],
     accounts: NamedDependency[Accounts],
 ) -> User:

@@ -1,19 +1,13 @@
 """REST of the audit log, for admins."""
 
-from typing import Annotated
-
 from litestar import Controller, get
 from litestar.di import NamedDependency
-from litestar.params import FromQuery
-from msgspec import Meta
 
 from app.audit.schemas import AuditEntry, AuditQuery, ChainState
 from app.audit.service import Audit
-from app.kit.ids import EntityId
-from app.kit.paging import DEFAULT_PAGE, CursorText, Page, PageLimit
+from app.http.params import Limit, OptionalCursor, OptionalId, OptionalWord
+from app.kit.paging import DEFAULT_PAGE, Page
 from app.kit.principal import Principal
-
-Word = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
 
 
 class AuditController(Controller):
@@ -27,12 +21,12 @@ class AuditController(Controller):
         self,
         principal: NamedDependency[Principal],
         audit: NamedDependency[Audit],
-        actor_id: FromQuery[EntityId | None] = None,
-        action: FromQuery[Word | None] = None,
-        target_type: FromQuery[Word | None] = None,
-        target_id: FromQuery[Word | None] = None,
-        limit: FromQuery[PageLimit] = DEFAULT_PAGE,
-        cursor: FromQuery[CursorText | None] = None,
+        actor_id: OptionalId = None,
+        action: OptionalWord = None,
+        target_type: OptionalWord = None,
+        target_id: OptionalWord = None,
+        limit: Limit = DEFAULT_PAGE,
+        cursor: OptionalCursor = None,
     ) -> Page[AuditEntry]:
         """Entries that fit every given filter."""
         wanted = AuditQuery(actor_id, action, target_type, target_id)

@@ -1,13 +1,12 @@
 """REST of the catalogue: parse, call one verb, answer. Reading is open to everybody."""
 
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 from litestar import Request, Response, delete, get, post, put
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, MultipartBody
-from msgspec import Meta
+from litestar.params import JSONBody, MultipartBody
 
 from app.catalog.schemas import (
     Book,
@@ -26,18 +25,11 @@ from app.catalog.schemas import (
 )
 from app.catalog.service import Catalog, Shelves
 from app.http.etag import conditional, etag, if_match
-from app.kit.ids import EntityId
-from app.kit.paging import DEFAULT_PAGE, CursorText, Page, PageLimit
+from app.http.params import Limit, OptionalCursor, OptionalId, OptionalText, OptionalYear, PathId
+from app.kit.paging import DEFAULT_PAGE, Page
 from app.kit.principal import Principal
 
 AnyRequest = Request[Any, Any, Any]
-Id = FromPath[EntityId]
-Search = Annotated[str, Meta(max_length=200)]
-OptionalText = FromQuery[Search | None]
-OptionalId = FromQuery[EntityId | None]
-OptionalYear = FromQuery[Annotated[int, Meta(ge=-10_000, le=10_000)] | None]
-OptionalCursor = FromQuery[CursorText | None]
-Limit = FromQuery[PageLimit]
 UPLOAD_LIMIT_BYTES = 64 * 1024 * 1024
 """Where reading stops for good; the smaller limit of the settings answers with the reason."""
 
@@ -75,7 +67,7 @@ async def create_book(
 
 @get("/books/{book_id:int}", operation_id="getBook")
 async def get_book(
-    book_id: Id, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
+    book_id: PathId, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
 ) -> Response[Book]:
     """One book. Its ETag is the version for `If-Match`; counters move without changing it, so there
     is no 304 here."""
@@ -85,7 +77,7 @@ async def get_book(
 
 @put("/books/{book_id:int}", operation_id="updateBook")
 async def update_book(
-    book_id: Id,
+    book_id: PathId,
     data: JSONBody[UpdateBook],
     principal: NamedDependency[Principal],
     request: AnyRequest,
@@ -98,7 +90,7 @@ async def update_book(
 
 @delete("/books/{book_id:int}", operation_id="deleteBook")
 async def delete_book(
-    book_id: Id,
+    book_id: PathId,
     principal: NamedDependency[Principal],
     request: AnyRequest,
     catalog: NamedDependency[Catalog],
@@ -113,7 +105,7 @@ async def delete_book(
     request_max_body_size=UPLOAD_LIMIT_BYTES,
 )
 async def replace_cover(
-    book_id: Id,
+    book_id: PathId,
     data: MultipartBody[UploadFile],
     principal: NamedDependency[Principal],
     request: AnyRequest,
@@ -127,7 +119,7 @@ async def replace_cover(
 
 @get("/books/{book_id:int}/chapters", operation_id="listChapters")
 async def list_chapters(
-    book_id: Id, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
+    book_id: PathId, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
 ) -> TableOfContents:
     """A book's table of contents; empty where the library has no text of it."""
     return await catalog.contents(viewer, book_id)
@@ -135,8 +127,8 @@ async def list_chapters(
 
 @get("/books/{book_id:int}/chapters/{number:int}", operation_id="getChapter")
 async def get_chapter(
-    book_id: Id,
-    number: Id,
+    book_id: PathId,
+    number: PathId,
     catalog: NamedDependency[Catalog],
     viewer: NamedDependency[Principal | None],
 ) -> Chapter:
@@ -146,7 +138,7 @@ async def get_chapter(
 
 @get("/books/{book_id:int}/file", operation_id="getBookFile", media_type="text/markdown")
 async def get_book_file(
-    book_id: Id, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
+    book_id: PathId, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
 ) -> Response[bytes]:
     """The whole text as a Markdown file."""
     file = await catalog.book_file(viewer, book_id)
@@ -180,7 +172,7 @@ async def create_category(
 
 @get("/categories/{category_id:int}", operation_id="getCategory")
 async def get_category(
-    category_id: Id, request: AnyRequest, shelves: NamedDependency[Shelves]
+    category_id: PathId, request: AnyRequest, shelves: NamedDependency[Shelves]
 ) -> Response[Category]:
     """One category."""
     category = await shelves.category(category_id)
@@ -189,7 +181,7 @@ async def get_category(
 
 @put("/categories/{category_id:int}", operation_id="updateCategory")
 async def update_category(
-    category_id: Id,
+    category_id: PathId,
     data: JSONBody[UpdateCategory],
     principal: NamedDependency[Principal],
     request: AnyRequest,
@@ -203,7 +195,7 @@ async def update_category(
 
 @delete("/categories/{category_id:int}", operation_id="deleteCategory")
 async def delete_category(
-    category_id: Id,
+    category_id: PathId,
     principal: NamedDependency[Principal],
     request: AnyRequest,
     shelves: NamedDependency[Shelves],
@@ -239,7 +231,7 @@ async def create_group(
 
 @get("/groups/{group_id:int}", operation_id="getGroup")
 async def get_group(
-    group_id: Id, request: AnyRequest, shelves: NamedDependency[Shelves]
+    group_id: PathId, request: AnyRequest, shelves: NamedDependency[Shelves]
 ) -> Response[Group]:
     """One group."""
     group = await shelves.group(group_id)
@@ -248,7 +240,7 @@ async def get_group(
 
 @put("/groups/{group_id:int}", operation_id="updateGroup")
 async def update_group(
-    group_id: Id,
+    group_id: PathId,
     data: JSONBody[UpdateGroup],
     principal: NamedDependency[Principal],
     request: AnyRequest,
@@ -261,7 +253,7 @@ async def update_group(
 
 @delete("/groups/{group_id:int}", operation_id="deleteGroup")
 async def delete_group(
-    group_id: Id,
+    group_id: PathId,
     principal: NamedDependency[Principal],
     request: AnyRequest,
     shelves: NamedDependency[Shelves],

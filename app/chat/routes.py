@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import JSONBody
 from litestar.response import Stream
 
 from app import __version__
@@ -16,7 +16,6 @@ from app.chat.schemas import (
     Asked,
     AskTutor,
     Conversation,
-    ConversationId,
     ConversationSummary,
     Delta,
     Event,
@@ -26,8 +25,8 @@ from app.chat.schemas import (
 )
 from app.chat.service import Chat
 from app.http.origins import header
-from app.kit.ids import EntityId
-from app.kit.paging import DEFAULT_PAGE, CursorText, Page, PageLimit
+from app.http.params import Limit, OptionalCursor, PathId, PathWord
+from app.kit.paging import DEFAULT_PAGE, Page
 from app.kit.principal import Principal
 
 AnyRequest = Request[Any, Any, Any]
@@ -69,8 +68,8 @@ async def ask_tutor(
 async def list_conversations(
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
-    limit: FromQuery[PageLimit] = DEFAULT_PAGE,
-    cursor: FromQuery[CursorText | None] = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: OptionalCursor = None,
 ) -> Page[ConversationSummary]:
     """One's own conversations, the last used first."""
     return await chat.list_conversations(principal, limit, cursor)
@@ -78,7 +77,7 @@ async def list_conversations(
 
 @get("/chat/conversations/{conversation_id:str}", operation_id="getConversation")
 async def get_conversation(
-    conversation_id: FromPath[ConversationId],
+    conversation_id: PathWord,
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
 ) -> Conversation:
@@ -88,7 +87,7 @@ async def get_conversation(
 
 @put("/chat/conversations/{conversation_id:str}", operation_id="renameConversation")
 async def rename_conversation(
-    conversation_id: FromPath[ConversationId],
+    conversation_id: PathWord,
     data: JSONBody[RenameConversation],
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
@@ -99,7 +98,7 @@ async def rename_conversation(
 
 @delete("/chat/conversations/{conversation_id:str}", operation_id="deleteConversation")
 async def delete_conversation(
-    conversation_id: FromPath[ConversationId],
+    conversation_id: PathWord,
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
 ) -> None:
@@ -109,7 +108,7 @@ async def delete_conversation(
 
 @get("/chat/messages/{message_id:int}", operation_id="getMessage")
 async def get_message(
-    message_id: FromPath[EntityId],
+    message_id: PathId,
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
 ) -> Message:
@@ -119,7 +118,7 @@ async def get_message(
 
 @get("/chat/messages/{message_id:int}/events", operation_id="followAnswer", media_type=EVENT_STREAM)
 async def follow_answer(
-    message_id: FromPath[EntityId],
+    message_id: PathId,
     request: AnyRequest,
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
@@ -133,7 +132,7 @@ async def follow_answer(
 
 @post("/chat/messages/{message_id:int}/stop", operation_id="stopAnswer", status_code=200)
 async def stop_answer(
-    message_id: FromPath[EntityId],
+    message_id: PathId,
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
 ) -> Message:
@@ -143,7 +142,7 @@ async def stop_answer(
 
 @post("/chat/messages/{message_id:int}/retry", operation_id="retryAnswer", status_code=202)
 async def retry_answer(
-    message_id: FromPath[EntityId],
+    message_id: PathId,
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
 ) -> Asked:

@@ -105,7 +105,8 @@ def _as_app_error(
 
 def _from_litestar(fault: HTTPException) -> AppError | None:
     if isinstance(fault, ValidationException):
-        return InvalidInput(errors=_field_errors(fault.extra))
+        named = _field_errors(fault.extra)
+        return NotFound() if _names_nothing(fault.extra) else InvalidInput(errors=named)
     if isinstance(fault, SerializationException) or isinstance(
         fault.__cause__, msgspec.DecodeError | SerializationException
     ):
@@ -117,6 +118,12 @@ def _from_litestar(fault: HTTPException) -> AppError | None:
     if isinstance(fault, ClientException):
         return BadRequest(fault.detail)
     return None
+
+
+def _names_nothing(extra: Any) -> bool:
+    """Whether the address itself is out of range: such an id cannot exist."""
+    items = extra if isinstance(extra, list) else []
+    return any(isinstance(item, dict) and item.get("source") == "path" for item in items)
 
 
 def _field_errors(extra: Any) -> list[FieldError]:

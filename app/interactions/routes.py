@@ -2,11 +2,11 @@
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, JSONBody
+from litestar.params import JSONBody
 
+from app.http.params import OptionalId
 from app.interactions.schemas import Counters, LibraryStats, RecordInteraction
 from app.interactions.service import Interactions
-from app.kit.ids import EntityId
 from app.kit.principal import Principal
 
 
@@ -27,7 +27,7 @@ async def record_interaction(
 async def get_stats(
     principal: NamedDependency[Principal],
     interactions: NamedDependency[Interactions],
-    book_id: FromQuery[EntityId | None] = None,
+    book_id: OptionalId = None,
 ) -> Counters | LibraryStats:
     """The counters of one book; without `book_id` the whole library's, for teachers and admins."""
     return await interactions.stats(principal, book_id)

@@ -1,16 +1,15 @@
 """REST of reports: parse, call one verb, answer."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request, Response, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
-from msgspec import Meta
+from litestar.params import FromQuery, JSONBody
 
 from app.http.etag import conditional, etag, if_match
+from app.http.params import Limit, OptionalCursor, OptionalId, OptionalText, PathId
 from app.infra.listing import PageRequest
-from app.kit.ids import EntityId
-from app.kit.paging import DEFAULT_PAGE, CursorText, Page, PageLimit
+from app.kit.paging import DEFAULT_PAGE, Page
 from app.kit.principal import Principal
 from app.reports.schemas import (
     DecideReport,
@@ -23,7 +22,6 @@ from app.reports.schemas import (
 from app.reports.service import Reports
 
 AnyRequest = Request[Any, Any, Any]
-Search = Annotated[str, Meta(max_length=200)]
 
 
 @post("/reports", operation_id="fileReport")
@@ -43,14 +41,14 @@ async def file_report(
 async def list_reports(
     principal: NamedDependency[Principal],
     reports: NamedDependency[Reports],
-    q: FromQuery[Search | None] = None,
+    q: OptionalText = None,
     status: FromQuery[ReportStatus | None] = None,
     target_type: FromQuery[TargetType | None] = None,
-    target_id: FromQuery[EntityId | None] = None,
-    user_id: FromQuery[EntityId | None] = None,
-    sort: FromQuery[str | None] = None,
-    limit: FromQuery[PageLimit] = DEFAULT_PAGE,
-    cursor: FromQuery[CursorText | None] = None,
+    target_id: OptionalId = None,
+    user_id: OptionalId = None,
+    sort: OptionalText = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: OptionalCursor = None,
 ) -> Page[Report]:
     """Everybody's reports, for moderators and admins."""
     wanted = ReportQuery(q, status, target_type, target_id, user_id)
@@ -61,9 +59,9 @@ async def list_reports(
 async def list_my_reports(
     principal: NamedDependency[Principal],
     reports: NamedDependency[Reports],
-    sort: FromQuery[str | None] = None,
-    limit: FromQuery[PageLimit] = DEFAULT_PAGE,
-    cursor: FromQuery[CursorText | None] = None,
+    sort: OptionalText = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: OptionalCursor = None,
 ) -> Page[Report]:
     """One's own reports and what became of them."""
     return await reports.my_reports(principal, PageRequest(sort, limit, cursor))
@@ -71,7 +69,7 @@ async def list_my_reports(
 
 @get("/reports/{report_id:int}", operation_id="getReport")
 async def get_report(
-    report_id: FromPath[EntityId],
+    report_id: PathId,
     principal: NamedDependency[Principal],
     request: AnyRequest,
     reports: NamedDependency[Reports],
@@ -83,7 +81,7 @@ async def get_report(
 
 @put("/reports/{report_id:int}", operation_id="decideReport")
 async def decide_report(
-    report_id: FromPath[EntityId],
+    report_id: PathId,
     data: JSONBody[DecideReport],
     principal: NamedDependency[Principal],
     request: AnyRequest,

@@ -1,0 +1,26 @@
+"""Path and query parameters with their bounds.
+
+Litestar's `FromQuery` and `FromPath` drop the constraints of a msgspec `Meta`; only what stands in
+`QueryParameter` and `PathParameter` itself is checked. So every bounded parameter is declared here.
+"""
+
+from typing import Annotated
+
+from litestar.params import PathParameter, QueryParameter
+
+from app.kit.ids import INT4_MAX
+from app.kit.paging import MAX_PAGE
+from app.kit.text import NO_NUL
+
+PathId = Annotated[int, PathParameter(ge=1, le=INT4_MAX)]
+"""The id in an address. One outside the range is answered as not found: it cannot exist."""
+
+PathWord = Annotated[str, PathParameter(min_length=1, max_length=100, pattern=NO_NUL)]
+"""An opaque id in an address."""
+
+OptionalId = Annotated[int | None, QueryParameter(ge=1, le=INT4_MAX)]
+OptionalText = Annotated[str | None, QueryParameter(max_length=200, pattern=NO_NUL)]
+OptionalWord = Annotated[str | None, QueryParameter(min_length=1, max_length=100, pattern=NO_NUL)]
+OptionalYear = Annotated[int | None, QueryParameter(ge=-10_000, le=10_000)]
+OptionalCursor = Annotated[str | None, QueryParameter(min_length=1, max_length=1024)]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)]
