@@ -17,6 +17,7 @@ from app.catalog import routes as catalog_routes
 from app.chat import routes as chat_routes
 from app.house import House
 from app.http.asyncapi import asyncapi_document
+from app.http.bodies import StrictRequest
 from app.http.docs import contract_routes, pretty
 from app.http.headers import HeadersMiddleware
 from app.http.health import Check, health_routes
@@ -87,6 +88,7 @@ def create_app(settings: Settings) -> Litestar:
         exception_handlers=handlers(pages.fallback, translate),
         lifespan=[lifespan],
         state=State({"house": house}),
+        request_class=StrictRequest,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=OpenAPIConfig("sicerdas", __version__, path="/api/schema"),
         logging_config=None,
