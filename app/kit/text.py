@@ -9,7 +9,12 @@ NO_NUL = r"^[^\x00]*$"
 """PostgreSQL cannot store U+0000 in text."""
 
 Line = Annotated[
-    str, Meta(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+    str,
+    Meta(
+        min_length=1,
+        max_length=300,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+    ),
 ]
 """A few paragraphs."""
 

@@ -12,7 +12,9 @@ from app.kit.ids import EntityId
 REASON_MAX = 2000
 EXTRA_MAX_BYTES = 4096
 
-Reason = Annotated[str, Meta(min_length=1, max_length=REASON_MAX, pattern=r"^[^\x00]*\S[^\x00]*$")]
+Reason = Annotated[
+    str, Meta(min_length=1, max_length=REASON_MAX, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")
+]
 """Why, in the reporter's own words."""
 
 

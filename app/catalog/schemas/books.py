@@ -17,7 +17,12 @@ Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}$", examples=["en", "id"])]
 """ISO 639-1, or 639-3 where there is no two-letter code."""
 
 Subject = Annotated[
-    str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+    str,
+    Meta(
+        min_length=1,
+        max_length=80,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+    ),
 ]
 Subjects = Annotated[list[Subject], Meta(max_length=20)]
 
