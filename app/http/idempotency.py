@@ -1,7 +1,8 @@
 """`Idempotency-Key` on mutating requests of a signed-in person (draft-ietf-httpapi, version 07).
 
-Never kept: answers that carry a secret (`Set-Cookie`, or `no-store` on a success), 401, 429, 5xx,
-and bodies above MAX_KEPT_BYTES. A key without a person is ignored: there is nobody to keep it for.
+Never kept: 401, 429, 5xx, bodies above MAX_KEPT_BYTES, and answers with a secret: `Set-Cookie`, or
+`no-store` on a success that is no stream. A key without a person is ignored, for there is nobody
+to keep its answer for.
 """
 
 import hashlib
@@ -152,7 +153,8 @@ def _may_keep(status: int, headers: dict[str, str]) -> bool:
     if "set-cookie" in headers:
         return False
     if SUCCESS <= status < REDIRECT:
-        return "no-store" not in headers.get("cache-control", "")
+        is_stream = headers.get("content-type", "").startswith("text/event-stream")
+        return is_stream or "no-store" not in headers.get("cache-control", "")
     return FAULT <= status < SERVER_FAULT and status not in NEVER_KEPT
 
 
