@@ -139,6 +139,7 @@ export const en = {
   'tutor.continue': 'Answer again',
   'tutor.sources': 'Sources',
   'tutor.source': 'Source {n}: {title}',
+  'tutor.alsoRead': 'Also given to the tutor ({n})',
   'tutor.noSource': 'No passage of the library was found for this; take the answer with care.',
   'tutor.demo': 'small demo model',
   'tutor.demoHint': 'A very small model answers here. It writes fluently and is often wrong: trust the quoted passages, not the wording.',

@@ -141,6 +141,7 @@ export const id: Dictionary = {
   'tutor.continue': 'Jawab lagi',
   'tutor.sources': 'Sumber',
   'tutor.source': 'Sumber {n}: {title}',
+  'tutor.alsoRead': 'Juga diberikan kepada tutor ({n})',
   'tutor.noSource': 'Tidak ada bagian buku yang ditemukan untuk ini; terimalah jawabannya dengan hati-hati.',
   'tutor.demo': 'model demo kecil',
   'tutor.demoHint': 'Di sini menjawab model yang sangat kecil. Ia lancar menulis tetapi sering keliru: percayai kutipannya, bukan kalimatnya.',

@@ -20,13 +20,13 @@ export function TutorToggle() {
   return (
     <button
       type="button"
-      class="button button--primary tutor-toggle"
+      class="button tutor-toggle"
       aria-expanded={isPanelOpen.value}
       aria-controls="tutor-panel"
       onClick={() => (isPanelOpen.value = !isPanelOpen.value)}
     >
       <Icon name="chat" />
-      {t('tutor.open')}
+      <span>{t('tutor.open')}</span>
     </button>
   );
 }

@@ -8,13 +8,12 @@ import { Lexer, Marked, type Token, type Tokens } from 'marked';
 import type { ComponentChildren, VNode } from 'preact';
 import { t } from '../lib/i18n.ts';
 import { passageUrl } from '../lib/text.ts';
+import { CITATION } from './citations.ts';
 
 interface CiteToken extends Tokens.Generic {
   type: 'cite';
   numbers: number[];
 }
-
-const CITE = /^\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\](?!\()/;
 
 const marked = new Marked({
   gfm: true,
@@ -25,7 +24,7 @@ const marked = new Marked({
       level: 'inline',
       start: (text: string) => text.search(/\[\d/),
       tokenizer(text: string): CiteToken | undefined {
-        const match = CITE.exec(text);
+        const match = CITATION.exec(text);
         if (!match?.[1]) return undefined;
         return { type: 'cite', raw: match[0], numbers: match[1].split(',').map(Number) };
       },
