@@ -174,10 +174,12 @@ class Answering:
         turns = prompt.build(self.job.user_message, passages, await self._earlier())
         citer = Citer({n: passage.text for n, passage in enumerate(passages, start=1)})
         pieces: Any = self._tools.model.answer(turns)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                self._events.write(citer.feed(piece))
-        self._events.write(citer.flush())
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    self._events.write(citer.feed(piece))
+        finally:
+            self._events.write(citer.flush())  # also when the model breaks off: nothing is lost
 
     def _started(self) -> Started:
         return Started(

@@ -86,7 +86,7 @@ class Citer:
         """The rest, once the model is done."""
         held, self._held = self._held, ""
         rest = "".join(self._plain(character) for character in held)
-        gap, self._gap = self._gap, ""
+        gap, self._gap = "" if self._dropped else self._gap, ""
         return rest + self._close_sentence() + gap
 
     def _step(self, character: str) -> str:
