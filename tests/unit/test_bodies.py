@@ -46,7 +46,7 @@ def test_body_becomes_the_handlers_type() -> None:
         (b'{"n": 1, "inner": {"n": 0}}', "inner.n"),
         (b'{"n": 1, "inner": {}}', "inner.n"),
         (b'{"n": 1, "inner": {"n": 1, "y": 1}}', "inner.y"),
-        (b'{"n": 1, "many": [1, "2"]}', "many[...]"),
+        (b'{"n": 1, "many": [1, "2"]}', "many[1]"),
         (b"[]", "body"),
         (b"null", "body"),
     ],
@@ -60,8 +60,14 @@ def test_wrong_value_names_its_field(body: bytes, field: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b'{"n": 1}}', b"\xff", b'{"\xff": 1}', b'{"n": 1, "x": ' + b"[" * 100_000, b"NaN"],
+    [b"", b"{", b'{"n": 1}}', b"\xff", b'{"\xff": 1}', b"NaN"],
 )
 def test_what_is_no_json_is_malformed(body: bytes) -> None:
     """However a body is broken, it is the client's fault."""
     assert isinstance(refusal(body), MalformedJson)
+
+
+def test_endless_nesting_is_malformed() -> None:
+    """A tower of brackets costs the sender more than us."""
+    with pytest.raises(MalformedJson):
+        decode(b"[" * 100_000, object)
