@@ -14,6 +14,7 @@ from app.chat.queries import WAKE_CHANNEL
 from app.chat.tutor.answering import Tools
 from app.chat.tutor.pool import AnswerPool
 from app.house import House
+from app.infra.housekeeping import Housekeeper
 from app.infra.llm import LanguageModel
 from app.infra.logs import configure_logs
 from app.infra.notify import Listener
@@ -67,7 +68,8 @@ async def work(house: House, model: LanguageModel) -> None:
     """Answer questions until cancelled. A part that dies takes the whole with it, loudly."""
     pool = pool_of(house, model)
     listener = Listener(house.db, WAKE_CHANNEL, pool.hear)
-    parts = [asyncio.create_task(pool.run()), asyncio.create_task(listener.run())]
+    keeper = Housekeeper({"channel_log": house.log.trim, "idempotency": house.idempotency.trim})
+    parts = [asyncio.create_task(part.run()) for part in (pool, listener, keeper)]
     log.info("worker.ready", model=model.name)
     try:
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
