@@ -1,5 +1,6 @@
 """`python -m app dev` whole: ready, killed without warning, taken over, stopped without remains."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,14 +13,22 @@ from queue import Queue
 import httpx
 import pytest
 
-from app.infra.embedded.ports import free_ports
+from app.infra.embedded.instance import sample_mark
+from app.infra.embedded.ports import GRPC_STEP, free_ports
 from app.infra.embedded.process import Record, read_records, wait_until
+from app.infra.embedded.seaweedfs import SOCKETS
 
 PROJECT = Path(__file__).resolve().parents[2]
 READY_S = 90
 STOP_S = 30
 SERVICES = {"postgres", "valkey", "seaweedfs", "model", "api", "worker"}
 NAMED = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "S3_ENDPOINT_URL", "OPENAI_BASE_URL")
+
+
+def storage_ports(folder: Path) -> tuple[str, ...]:
+    """How the names of SeaweedFS's own sockets end."""
+    ports = json.loads((folder / "seaweedfs" / "ports.json").read_text())
+    return tuple(f"-{port + GRPC_STEP}.sock" for port in ports)
 
 
 class Dev:
@@ -80,11 +89,14 @@ def test_killed_it_is_taken_over_and_stopped_it_leaves_nothing(
 ) -> None:
     """A newcomer's machine survives a kill -9 of everything's parent, and a Ctrl-C."""
     (port,) = free_ports(1)
+    (tmp_path / "data").mkdir()
+    sample_mark(tmp_path / "data", {}).touch()  # the library itself has its own tests
     running.append(Dev(tmp_path / "data", port))
     address = running[0].wait_ready()
     assert address == f"http://127.0.0.1:{port}"
     assert httpx.get(f"{address}/health/ready").status_code == 200
-    books = httpx.get(f"{address}/api/v1/books", params={"limit": 5}).json()
+    person = {"email": "reader@example.org", "password": "correct-horse-battery"}
+    assert httpx.post(f"{address}/api/v1/auth/signup", json=person).status_code == 201
     first = running[0].records()
     assert {record.name for record in first} == SERVICES
 
@@ -93,7 +105,9 @@ def test_killed_it_is_taken_over_and_stopped_it_leaves_nothing(
 
     running.append(Dev(tmp_path / "data", port))
     assert running[1].wait_ready() == address
-    assert httpx.get(f"{address}/api/v1/books", params={"limit": 5}).json() == books
-    second = running[1].records()
+    entry = {**person, "transport": "bearer"}
+    assert httpx.post(f"{address}/api/v1/auth/login", json=entry).json()["token"]
+    second, ports = running[1].records(), storage_ports(tmp_path / "data")
     assert running[1].end(signal.SIGINT) == 0
     assert not any(record.is_alive() for record in second)
+    assert not [left for left in SOCKETS.iterdir() if left.name.endswith(ports)]

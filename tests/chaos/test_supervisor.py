@@ -250,7 +250,7 @@ def fake_service(folder: Path, script: str, *, ready: bool = True) -> Any:
         name="fake", script=script, stop_signal=signal.SIGTERM, stop_grace_s=1.0
     )
     service.start_timeout_s, service.tier = 10.0, 0
-    service.prepare = service.set_up = lambda: None
+    service.prepare = service.set_up = service.clean_up = lambda: None
     service.is_ready = lambda: ready
     service.command = lambda: Command(("sh", "-c", service.script), folder, folder / "fake.log")
     return service

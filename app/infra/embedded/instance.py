@@ -155,9 +155,7 @@ class Instance:
         self._say(f"{name}: done ({self._seconds()})")
 
     def _load_sample_once(self, env: Mapping[str, str]) -> None:
-        """Once for each database and storage: a book that a person deleted must not come back."""
-        places = "".join(self._given.get(name, "") for name in ("DATABASE_URL", "S3_ENDPOINT_URL"))
-        mark = self.home.path / f"sample-{hashlib.sha256(places.encode()).hexdigest()[:12]}.done"
+        mark = sample_mark(self.home.path, self._given)
         if not mark.exists():
             self._step("sample library", env, "admin", "load-sample")
             mark.touch()
@@ -172,6 +170,15 @@ class Instance:
 
     def _seconds(self) -> str:
         return f"{time.monotonic() - self._began:.1f} s"
+
+
+def sample_mark(folder: Path, env: Mapping[str, str]) -> Path:
+    """The file that says that the sample library is there: a deleted book must not come back.
+
+    One for each database and storage, as the environment may name others the next time.
+    """
+    places = "".join(env.get(name, "") for name in ("DATABASE_URL", "S3_ENDPOINT_URL"))
+    return folder / f"sample-{hashlib.sha256(places.encode()).hexdigest()[:12]}.done"
 
 
 def port_of(env: Mapping[str, str]) -> int:

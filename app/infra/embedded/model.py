@@ -69,6 +69,9 @@ class ModelServer:
     def set_up(self) -> None:
         """Nothing to make."""
 
+    def clean_up(self) -> None:
+        """Nothing is left outside its folders."""
+
     def environment(self) -> Mapping[str, str]:
         """Where the app finds the model."""
         return {

@@ -124,6 +124,9 @@ class PostgresServer:
         # A password, though unused, keeps clients from reading ~/.pgpass in a forbidden HOME.
         return f"postgresql://{role}:local@/{database}?host={self.run}&port={PORT}&sslmode=disable"
 
+    def clean_up(self) -> None:
+        """Nothing is left outside its folders."""
+
     def environment(self) -> Mapping[str, str]:
         """DATABASE_URL for the app, DATABASE_OWNER_URL for migrations."""
         return {"DATABASE_URL": self.url(), "DATABASE_OWNER_URL": self.url(OWNER)}

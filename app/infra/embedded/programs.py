@@ -55,6 +55,9 @@ class ApiProcess:
     def set_up(self) -> None:
         """Nothing to make."""
 
+    def clean_up(self) -> None:
+        """Nothing is left."""
+
 
 class WorkerProcess:
     """`python -m app worker`."""
@@ -82,3 +85,6 @@ class WorkerProcess:
 
     def set_up(self) -> None:
         """Nothing to make."""
+
+    def clean_up(self) -> None:
+        """Nothing is left."""

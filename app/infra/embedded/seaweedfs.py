@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.infra.embedded.faults import MissingPrerequisite
-from app.infra.embedded.ports import GRPC_STEP, LOOPBACK, free_ports
+from app.infra.embedded.ports import GRPC_STEP, LOOPBACK, free_ports, is_free
 from app.infra.embedded.process import Command
 from app.infra.embedded.s3probe import S3Keys, put
 from app.infra.embedded.service import SETUP, program
 
+SOCKETS = Path("/tmp")  # noqa: S108 - fixed in its program, only cleared by us
+PORTS_FILE = "ports.json"
+PORTS = 4  # master, volume, filer, S3
 PROBE_BUCKET = "/readiness"
 HTTP_OK, HTTP_CONFLICT = 200, 409  # 409: the bucket is there already
 
@@ -42,11 +45,15 @@ class SeaweedServer:
         """Choose the ports; nothing else is touched before `prepare`."""
         self.data, self.run, self.log, self.keys = data, run, log, keys
         self._binary = binary()
-        self.master, self.volume, self.filer, self.s3 = free_ports(4, steps=(0, GRPC_STEP))
+        self.master, self.volume, self.filer, self.s3 = _last_ports(data) or free_ports(
+            PORTS, steps=(0, GRPC_STEP)
+        )
 
     def prepare(self) -> None:
-        """Write the keys it shall accept."""
+        """Write the keys it shall accept, and the ports for the next start."""
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.data / PORTS_FILE).write_text(json.dumps(self._ports), encoding="utf-8")
+        self.clean_up()
         self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         credentials = [{"accessKey": self.keys.access, "secretKey": self.keys.secret}]
         actions = ["Admin", "Read", "List", "Tagging", "Write"]
@@ -77,6 +84,12 @@ class SeaweedServer:
     def set_up(self) -> None:
         """Nothing to make: the app makes its bucket."""
 
+    def clean_up(self) -> None:
+        """Its parts also listen on sockets in /tmp, wherever it is told to keep its files."""
+        for port in self._ports:
+            for left in SOCKETS.glob(f"seaweedfs-*-grpc-{port + GRPC_STEP}.sock"):
+                left.unlink(missing_ok=True)
+
     def environment(self) -> Mapping[str, str]:
         """Where the app finds its storage, and with which keys."""
         return {
@@ -86,5 +99,19 @@ class SeaweedServer:
         }
 
     @property
+    def _ports(self) -> tuple[int, ...]:
+        return self.master, self.volume, self.filer, self.s3
+
+    @property
     def _config(self) -> Path:
         return self.run / "s3.json"
+
+
+def _last_ports(data: Path) -> tuple[int, ...] | None:
+    """The ports of the last start, if all are free: they name what a kill left behind in /tmp."""
+    try:
+        ports = tuple(int(port) for port in json.loads((data / PORTS_FILE).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    wanted = [port + step for port in ports for step in (0, GRPC_STEP)]
+    return ports if len(ports) == PORTS and all(is_free(port) for port in wanted) else None

@@ -34,6 +34,9 @@ class Service(Protocol):
     def set_up(self) -> None:
         """Called once, when it answers for the first time."""
 
+    def clean_up(self) -> None:
+        """Called after it was stopped: remove what it leaves outside its folders."""
+
 
 class Server(Service, Protocol):
     """A service that the app reaches through settings."""

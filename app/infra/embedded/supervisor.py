@@ -140,6 +140,7 @@ class Supervisor:
                 if watched.child:
                     watched.child.finish(watched.service.stop_grace_s)
                     watched.child = None
+                    watched.service.clean_up()
             self._remember()
 
     def _check_start(self, watched: Watched) -> None:

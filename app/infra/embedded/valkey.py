@@ -72,6 +72,9 @@ class ValkeyServer:
     def set_up(self) -> None:
         """Nothing to make."""
 
+    def clean_up(self) -> None:
+        """Nothing is left outside its folders."""
+
     def environment(self) -> Mapping[str, str]:
         """REDIS_URL for the app."""
         return {"REDIS_URL": f"unix://{self.socket}"}
