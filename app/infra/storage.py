@@ -25,7 +25,8 @@ CHUNK_BYTES = 64 * 1024
 REGION = "us-east-1"
 """Signatures need some region; stores that have none accept this one."""
 
-ABSENT = {"404", "NoSuchKey", "NotFound"}
+NO_BUCKET = "NoSuchBucket"
+ABSENT = {"404", "NoSuchKey", "NotFound", NO_BUCKET}
 OURS_ALREADY = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
@@ -84,11 +85,15 @@ class Storage:
                     raise
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Store an object, replacing one of the same key."""
+        """Store an object, replacing one of the same key; a new installation gets its bucket."""
         with _faults():
-            await self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=data, ContentType=content_type
-            )
+            try:
+                await self._put(key, data, content_type)
+            except ClientError as fault:
+                if _code(fault) != NO_BUCKET:
+                    raise
+                await self.ensure_bucket()
+                await self._put(key, data, content_type)
 
     async def get(self, key: str) -> bytes:
         """A whole small object. Raises ObjectMissing."""
@@ -115,6 +120,11 @@ class Storage:
         with _faults():
             async with asyncio.timeout(HEALTH_TIMEOUT_S):
                 await self._client.head_bucket(Bucket=self._bucket)
+
+    async def _put(self, key: str, data: bytes, content_type: str) -> None:
+        await self._client.put_object(
+            Bucket=self._bucket, Key=key, Body=data, ContentType=content_type
+        )
 
     @property
     def _client(self) -> "S3Client":

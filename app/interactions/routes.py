@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.http.params import OptionalId
-from app.interactions.schemas import Counters, LibraryStats, RecordInteraction
+from app.interactions.schemas import Counters, RecordInteraction, Stats
 from app.interactions.service import Interactions
 from app.kit.principal import Principal
 
@@ -28,7 +28,7 @@ async def get_stats(
     principal: NamedDependency[Principal],
     interactions: NamedDependency[Interactions],
     book_id: OptionalId = None,
-) -> Counters | LibraryStats:
+) -> Stats:
     """The counters of one book; without `book_id` the whole library's, for teachers and admins."""
     return await interactions.stats(principal, book_id)
 

@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from app.catalog.schemas import Book, Counters, Totals
+from app.catalog.schemas import Book, Counters
 from app.kit.ids import EntityId
 
 InteractionType = Literal["view", "download", "like", "unlike"]
 
-__all__ = ["BookStats", "Counters", "InteractionType", "LibraryStats", "RecordInteraction"]
+__all__ = ["Counters", "InteractionType", "RecordInteraction", "Stats"]
 
 
 class RecordInteraction(Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,13 +19,14 @@ class RecordInteraction(Struct, frozen=True, forbid_unknown_fields=True):
     type: InteractionType
 
 
-BookStats = Counters
-"""The stats of one book are its counters."""
+class Stats(Struct, frozen=True):
+    """The counts of one book, or (without `book_id`) of the whole library and its top books."""
 
-
-class LibraryStats(Struct, frozen=True):
-    """The whole library at a glance, for those who manage it."""
-
-    totals: Totals
-    most_viewed: list[Book]
-    most_liked: list[Book]
+    views: int
+    downloads: int
+    likes: int
+    book_id: int | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+    books: int | UnsetType = UNSET
+    most_viewed: list[Book] | UnsetType = UNSET
+    most_liked: list[Book] | UnsetType = UNSET

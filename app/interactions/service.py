@@ -11,7 +11,7 @@ from app.catalog.service import Catalog
 from app.infra.db import Database, Queryable
 from app.interactions.policy import can_see_library_stats
 from app.interactions.queries import delete_like, insert_like, insert_once_per_window
-from app.interactions.schemas import Counters, LibraryStats, RecordInteraction
+from app.interactions.schemas import Counters, RecordInteraction, Stats
 from app.kit.clock import now
 from app.kit.principal import Principal
 from app.kit.secret import Secret
@@ -53,22 +53,23 @@ class Interactions:
         )
         return counted
 
-    async def book_stats(self, book_id: int) -> Counters:
+    async def counters(self, book_id: int) -> Counters:
         """The counts of one book. Raises BookNotFound."""
         return await self._catalog.counters(book_id)
 
-    async def stats(self, principal: Principal, book_id: int | None) -> Counters | LibraryStats:
-        """One book's counts, or the library's. Raises BookNotFound, Forbidden."""
-        if book_id is None:
-            return await self.library_stats(principal)
-        return await self.book_stats(book_id)
-
-    async def library_stats(self, principal: Principal) -> LibraryStats:
-        """Sums and the most used books. Raises Forbidden."""
+    async def stats(self, principal: Principal, book_id: int | None) -> Stats:
+        """One book's counts; without a book the library's. Raises BookNotFound, Forbidden."""
+        if book_id is not None:
+            return Stats(**msgspec.structs.asdict(await self.counters(book_id)))
         can_see_library_stats(principal)
+        totals = await self._catalog.totals()
         viewed = await self._catalog.list_books(principal, BookQuery(sort="-views", limit=TOP))
         liked = await self._catalog.list_books(principal, BookQuery(sort="-likes", limit=TOP))
-        return LibraryStats(await self._catalog.totals(), list(viewed.items), list(liked.items))
+        return Stats(
+            **msgspec.structs.asdict(totals),
+            most_viewed=list(viewed.items),
+            most_liked=list(liked.items),
+        )
 
     async def _count(self, tx: Queryable, user_id: int, fact: RecordInteraction) -> Counters | None:
         """The new counts, or None when this was counted before."""

@@ -4,9 +4,10 @@ import asyncio
 import multiprocessing
 import os
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -49,12 +50,14 @@ class LoadReport(Struct, frozen=True):
         )
 
 
-async def load(settings: Settings) -> LoadReport:
+async def load(settings: Settings, folder: Path = collection.FOLDER) -> LoadReport:
     """Bring the whole collection into the library. Raises Unavailable when a server is away."""
     began = time.monotonic()
     async with _opened(House(settings)) as house:
         imports = Imports(house.db, house.media)
-        books = list(collection.books())
+        for category in collection.taxonomy(folder):
+            await imports.ensure_places(category.name, category.description, category.groups)
+        books = list(collection.books(folder))
         changed, coverless = await _load_books(imports, books)
         await _draw_covers(imports, coverless)
         for name, (full_name, role) in ACCOUNTS.items():
@@ -80,11 +83,9 @@ async def _opened(house: House) -> AsyncIterator[House]:
 
 
 async def _load_books(
-    imports: Imports, books: Iterable[ImportedBook]
+    imports: Imports, books: Sequence[ImportedBook]
 ) -> tuple[int, list[tuple[int, ImportedBook]]]:
     """How many were new or changed, and those that have no cover yet."""
-    for category in collection.taxonomy():
-        await imports.ensure_places(category.name, category.description, category.groups)
     known = await imports.known([book.slug for book in books])
     changed = 0
     coverless: list[tuple[int, ImportedBook]] = []
