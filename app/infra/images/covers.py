@@ -49,7 +49,7 @@ PALETTES = {
     "mustard": _palette("d9a440", "2b2118", "c18a2c", "efc878", "8f3b22"),
     "sage": _palette("c9d3ba", "26332a", "a5b78f", "70896a", "b8532f"),
     "ocean": _palette("12455a", "f3efe2", "1f6079", "3c8499", "f3c677"),
-    "ember": _palette("c8553d", "fdf1df", "dd7350", "a53f2b", "f8d49a"),
+    "ember": _palette("b5482f", "fdf1df", "cb6546", "963723", "f8d49a"),
 }
 Style = tuple[tuple[Motif, ...], tuple[str, ...]]
 STYLES: dict[str, Style] = {
