@@ -7,22 +7,19 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
 from litestar.types import ControllerRouterHandler
 
-from app import __version__
 from app.accounts import routes as accounts_routes
 from app.audit import routes as audit_routes
 from app.catalog import routes as catalog_routes
 from app.chat import routes as chat_routes
+from app.contract import documents
 from app.house import House
-from app.http.asyncapi import asyncapi_document
 from app.http.bodies import StrictRequest
-from app.http.docs import contract_routes, pretty
+from app.http.docs import contract_routes
 from app.http.headers import HeadersMiddleware
 from app.http.health import Check, health_routes
 from app.http.idempotency import IdempotencyMiddleware
-from app.http.openapi import openapi_document
 from app.http.pages import Pages
 from app.http.problems import handlers
 from app.http.sessions import (
@@ -90,12 +87,10 @@ def create_app(settings: Settings) -> Litestar:
         state=State({"house": house}),
         request_class=StrictRequest,
         request_max_body_size=settings.max_body_bytes,
-        openapi_config=OpenAPIConfig("sicerdas", __version__, path="/api/schema"),
+        openapi_config=None,
         logging_config=None,
     )
-    openapi = pretty(openapi_document(app))
-    asyncapi = pretty(asyncapi_document(__version__, [], []))
-    for handler in contract_routes(openapi, asyncapi):
+    for handler in contract_routes(documents(app), settings.contract_dir / "docs" / "dist"):
         app.register(handler)
     return app
 

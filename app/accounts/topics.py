@@ -1,9 +1,20 @@
 """`user:<id>` (log): a person's own events: profile, role, the outcome of their reports."""
 
-from app.accounts.schemas import user_channel
+from app.accounts.schemas import UserChanged, user_channel
+from app.http.channel_docs import ChannelDoc
 from app.kit.errors import NotFound, Unauthorized
 from app.kit.principal import Principal
 from realtime import ChannelFamily, Delivery, Identity
+
+PATTERN = "user:{id}"
+USER_DOC = ChannelDoc(
+    address=PATTERN,
+    delivery=Delivery.LOG,
+    summary="A person's own events: their profile and role, and what became of their reports.",
+    access="the person themselves",
+    events=UserChanged,
+    parameters={"id": "The id of the signed-in person."},
+)
 
 
 async def authorize_own(identity: Identity, channel: str) -> None:
@@ -16,4 +27,4 @@ async def authorize_own(identity: Identity, channel: str) -> None:
 
 def families() -> list[ChannelFamily]:
     """The channels of this room."""
-    return [ChannelFamily(pattern="user:{id}", delivery=Delivery.LOG, authorize=authorize_own)]
+    return [ChannelFamily(pattern=PATTERN, delivery=Delivery.LOG, authorize=authorize_own)]

@@ -24,7 +24,7 @@ from app.catalog.schemas import (
     UpdateGroup,
 )
 from app.catalog.service import Catalog, Shelves
-from app.http.etag import conditional, etag, if_match
+from app.http.etag import conditional, created, if_match, versioned
 from app.http.params import Limit, OptionalCursor, OptionalId, OptionalText, OptionalYear, PathId
 from app.kit.paging import DEFAULT_PAGE, Page
 from app.kit.principal import Principal
@@ -62,7 +62,7 @@ async def create_book(
 ) -> Response[Book]:
     """Add a book, for teachers and admins."""
     book = await catalog.create_book(principal, data)
-    return _created(book, book.version, f"/api/v1/books/{book.id}")
+    return created(book, book.version, f"/api/v1/books/{book.id}")
 
 
 @get("/books/{book_id:int}", operation_id="getBook")
@@ -72,7 +72,7 @@ async def get_book(
     """One book. Its ETag is the version for `If-Match`; counters move without changing it, so there
     is no 304 here."""
     book = await catalog.visible_book(viewer, book_id)
-    return _versioned(book, book.version)
+    return versioned(book, book.version)
 
 
 @put("/books/{book_id:int}", operation_id="updateBook")
@@ -85,7 +85,7 @@ async def update_book(
 ) -> Response[Book]:
     """Change a book, for teachers and admins; absent fields stay. `If-Match` is honoured."""
     book = await catalog.change_book(principal, book_id, data, if_match(request.scope))
-    return _versioned(book, book.version)
+    return versioned(book, book.version)
 
 
 @delete("/books/{book_id:int}", operation_id="deleteBook")
@@ -114,7 +114,7 @@ async def replace_cover(
     """Upload a cover as the form's only file: JPEG, PNG or WebP of at most 40 megapixels."""
     upload = await data.read()
     book = await catalog.replace_cover(principal, book_id, upload, if_match(request.scope))
-    return _versioned(book, book.version)
+    return versioned(book, book.version)
 
 
 @get("/books/{book_id:int}/chapters", operation_id="listChapters")
@@ -167,7 +167,7 @@ async def create_category(
 ) -> Response[Category]:
     """Add a category, for teachers and admins."""
     category = await shelves.create_category(principal, data)
-    return _created(category, category.version, f"/api/v1/categories/{category.id}")
+    return created(category, category.version, f"/api/v1/categories/{category.id}")
 
 
 @get("/categories/{category_id:int}", operation_id="getCategory")
@@ -190,7 +190,7 @@ async def update_category(
     """Change a category, for teachers and admins; absent fields stay. `If-Match` is honoured."""
     expected = if_match(request.scope)
     category = await shelves.change_category(principal, category_id, data, expected)
-    return _versioned(category, category.version)
+    return versioned(category, category.version)
 
 
 @delete("/categories/{category_id:int}", operation_id="deleteCategory")
@@ -226,7 +226,7 @@ async def create_group(
 ) -> Response[Group]:
     """Add a group to a category, for teachers and admins."""
     group = await shelves.create_group(principal, data)
-    return _created(group, group.version, f"/api/v1/groups/{group.id}")
+    return created(group, group.version, f"/api/v1/groups/{group.id}")
 
 
 @get("/groups/{group_id:int}", operation_id="getGroup")
@@ -248,7 +248,7 @@ async def update_group(
 ) -> Response[Group]:
     """Change a group, for teachers and admins; in another category its books follow it."""
     group = await shelves.change_group(principal, group_id, data, if_match(request.scope))
-    return _versioned(group, group.version)
+    return versioned(group, group.version)
 
 
 @delete("/groups/{group_id:int}", operation_id="deleteGroup")
@@ -260,14 +260,6 @@ async def delete_group(
 ) -> None:
     """Remove an empty group, for teachers and admins."""
     await shelves.delete_group(principal, group_id, if_match(request.scope))
-
-
-def _versioned(body: Any, version: int) -> Response[Any]:
-    return Response(body, headers={"etag": etag(version)})
-
-
-def _created(body: Any, version: int, location: str) -> Response[Any]:
-    return Response(body, status_code=201, headers={"etag": etag(version), "location": location})
 
 
 def _attachment(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 from litestar.response import Stream
 
@@ -38,6 +39,11 @@ STREAM_HEADERS = {
     "x-accel-buffering": "no",  # or nginx would keep the tokens until the end
 }
 
+ANY_EVENT: Any = Event
+"""A union, which ResponseSpec takes without saying so."""
+
+GROWING = ResponseSpec(ANY_EVENT, description="The answer as it grows", media_type=EVENT_STREAM)
+
 _LAST_EVENT_ID = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 
 
@@ -47,7 +53,12 @@ async def get_info(chat: NamedDependency[Chat]) -> Info:
     return Info("sicerdas", __version__, chat.model, LANGUAGES)
 
 
-@post("/chat", operation_id="askTutor", status_code=200)
+@post(
+    "/chat",
+    operation_id="askTutor",
+    status_code=200,
+    responses={200: GROWING},
+)
 async def ask_tutor(
     data: JSONBody[AskTutor],
     request: AnyRequest,
@@ -116,7 +127,12 @@ async def get_message(
     return await chat.message(principal, message_id)
 
 
-@get("/chat/messages/{message_id:int}/events", operation_id="followAnswer", media_type=EVENT_STREAM)
+@get(
+    "/chat/messages/{message_id:int}/events",
+    operation_id="followAnswer",
+    media_type=EVENT_STREAM,
+    responses={200: GROWING},
+)
 async def follow_answer(
     message_id: PathId,
     request: AnyRequest,

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.chat.schemas import Asked, AskTutor, NameMessage
+from app.chat.schemas import Asked, AskTutor, ConversationState, Event, NameMessage
 from app.chat.service import Chat
 from app.chat.tutor.events import channel_of
+from app.http.channel_docs import ChannelDoc, RpcDoc
 from app.kit.errors import FieldError, InvalidInput, MalformedJson, Unauthorized
 from app.kit.principal import Principal
 from realtime import ChannelFamily, Delivery, Identity, RpcMethod, Snapshot
@@ -17,6 +18,37 @@ from realtime import ChannelFamily, Delivery, Identity, RpcMethod, Snapshot
 T = TypeVar("T")
 
 PATTERN = channel_of("{id}")
+CHANNEL_DOCS = [
+    ChannelDoc(
+        address=PATTERN,
+        delivery=Delivery.TAIL,
+        summary="The answers of one conversation while they grow. Join a `delta` to the text by "
+        "its `pos`, in code points; a higher `attempt` replaces everything before.",
+        access="the owner of the conversation",
+        events=Event,
+        snapshot=ConversationState,
+        parameters={"id": "The id of the conversation."},
+    )
+]
+RPC_DOCS = [
+    RpcDoc(
+        "chat.send", "Ask the tutor; the answer comes on the channel.", AskTutor, Asked, "askTutor"
+    ),
+    RpcDoc(
+        "chat.stop",
+        "Stop an answer; what it says so far stays.",
+        NameMessage,
+        Asked,
+        "stopAnswer",
+    ),
+    RpcDoc(
+        "chat.retry",
+        "Ask for an answer again that stopped short of its end.",
+        NameMessage,
+        Asked,
+        "retryAnswer",
+    ),
+]
 
 
 def families(chat: Chat) -> list[ChannelFamily]:

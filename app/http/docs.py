@@ -1,34 +1,47 @@
-"""The contract as the app serves it: documents, the error table, and where to read them."""
+"""The contract as the app serves it: documents, the pages to read them, and the error table."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import msgspec
-from litestar import MediaType, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from msgspec import Struct
 
-from app.http.openapi import error_table
+from app.http.error_table import error_table
+from app.http.headers import POLICY
+from app.http.json_schema import pretty
+from app.http.pages import Page, load_folder
 from app.kit.errors import NotFound
 
+AnyRequest = Request[Any, Any, Any]
+PREFIX = "/api/docs"
+VIEWER_POLICY = POLICY + "; style-src 'self' 'unsafe-inline'"
+"""Both viewers set style attributes; no script of theirs needs more than 'self'."""
 
-def pretty(document: Any) -> bytes:
-    """JSON as it stands in `frontend-contract/`: two spaces, one newline at the end."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+class Documents(Struct, frozen=True):
+    """The finished files of the contract."""
+
+    openapi: bytes
+    asyncapi: bytes
+    errors: bytes
 
 
-def contract_routes(openapi: bytes, asyncapi: bytes) -> list[HTTPRouteHandler]:
-    """`/api/openapi.json`, `/api/asyncapi.json`, and one address per error code."""
+def contract_routes(documents: Documents, pages: Path) -> list[HTTPRouteHandler]:
+    """`/api/*.json`, `/api/docs`, `/api/docs/realtime`, and one address per error code."""
     errors = {row.code: row for row in error_table()}
+    files = {
+        "/api/openapi.json": documents.openapi,
+        "/api/asyncapi.json": documents.asyncapi,
+        "/api/errors.json": documents.errors,
+    }
 
-    @get("/api/openapi.json", include_in_schema=False, sync_to_thread=False)
-    def openapi_json() -> Response[bytes]:
-        """The REST contract."""
-        return Response(openapi, media_type=MediaType.JSON)
-
-    @get("/api/asyncapi.json", include_in_schema=False, sync_to_thread=False)
-    def asyncapi_json() -> Response[bytes]:
-        """The realtime contract."""
-        return Response(asyncapi, media_type=MediaType.JSON)
+    @get(list(files), include_in_schema=False, sync_to_thread=False)
+    def contract_file(request: AnyRequest) -> Response[bytes]:
+        """One file of the contract."""
+        return Response(files[request.scope["path"]], media_type=MediaType.JSON)
 
     @get("/errors/{code:str}", include_in_schema=False, sync_to_thread=False)
     def error_kind(code: FromPath[str]) -> Response[bytes]:
@@ -37,4 +50,22 @@ def contract_routes(openapi: bytes, asyncapi: bytes) -> list[HTTPRouteHandler]:
             raise NotFound
         return Response(pretty(errors[code]), media_type=MediaType.JSON)
 
-    return [openapi_json, asyncapi_json, error_kind]
+    return [contract_file, error_kind, *_viewer_routes(load_folder(pages, PREFIX))]
+
+
+def _viewer_routes(files: Mapping[str, Page]) -> list[HTTPRouteHandler]:
+    """The viewers, where they have been built."""
+    if f"{PREFIX}/index.html" not in files:
+        return []
+    entrances = {PREFIX: "index.html", f"{PREFIX}/realtime": "realtime.html"}
+
+    @get([*entrances, *files], include_in_schema=False, sync_to_thread=False)
+    def viewer(request: AnyRequest) -> Response[bytes]:
+        """A page or an asset of the viewers."""
+        path = request.scope["path"]
+        name = entrances.get(path)
+        answer = files[f"{PREFIX}/{name}" if name else path].response(request)
+        answer.headers["content-security-policy"] = VIEWER_POLICY
+        return answer
+
+    return [viewer]

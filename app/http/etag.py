@@ -3,9 +3,13 @@
 from typing import Any
 
 from litestar import Response
+from litestar.openapi import ResponseSpec
 
 from app.http.origins import header
 from app.kit.errors import InvalidInput, PreconditionFailed
+
+IF_MATCH_REQUIRED = {428: ResponseSpec(None, description="`If-Match` is missing")}
+"""Declares on a handler that its change must name the version it was made on."""
 
 
 def etag(version: int) -> str:
@@ -37,3 +41,14 @@ def conditional(scope: Any, body: Any, version: int) -> Response[Any]:
     if known is not None and tag in [part.strip().removeprefix("W/") for part in known.split(",")]:
         return Response(None, status_code=304, headers={"etag": tag})
     return Response(body, headers={"etag": tag})
+
+
+def versioned(body: Any, version: int) -> Response[Any]:
+    """The body with its ETag."""
+    return Response(body, headers={"etag": etag(version)})
+
+
+def created(body: Any, version: int, location: str, *, is_new: bool = True) -> Response[Any]:
+    """The new thing with its address: 201, or 200 when it was there already."""
+    headers = {"etag": etag(version), "location": location}
+    return Response(body, status_code=201 if is_new else 200, headers=headers)

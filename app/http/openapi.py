@@ -1,121 +1,83 @@
-"""The OpenAPI 3.1 document: Litestar's, plus our one form of error, sorted and byte-stable."""
+"""The OpenAPI 3.1 document, from the handlers and msgspec's own schemas, sorted and byte-stable.
 
-import re
-from collections.abc import Iterator, Mapping
+Litestar's generator is not used: it loses the bounds of nested types and that strict structs refuse
+unknown fields.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from litestar import Litestar
-from msgspec import Struct
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
 
-from app.http.problems import PROBLEM_JSON
-from app.kit.errors import FieldError, error_classes
+from app.http.error_table import Problem
+from app.http.json_schema import Schemas, sort_keys
+from app.http.operations import Handler, operation
+from app.http.sessions import COOKIE_NAME
 
-PROBLEM = "Problem"
-SECURITY = {
-    "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-sicerdas"},
-    "bearer": {"type": "http", "scheme": "bearer"},
+SECURITY: dict[str, dict[str, Any]] = {
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE_NAME,
+        "description": "Browsers. Unsafe methods need an Origin of the application's own.",
+    },
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": 'Other clients: the token of a login with `"transport": "bearer"`.',
+    },
 }
-VERBS = ("get", "put", "post", "delete", "patch")
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Repeating a request under its key answers the first answer again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
+}
+DESCRIPTION = """\
+REST of a learning library whose every screen is alive. What moves while you look comes over the
+[realtime side](/api/docs/realtime).
+
+Every failure is `application/problem+json` (RFC 9457) with a stable `code`. Lists are
+`{"items": [...], "next": cursor}`. `Idempotency-Key` and `If-Match` are optional and honoured;
+decisions on reports require `If-Match`.
+"""
 
 
-class Problem(Struct, frozen=True):
-    """RFC 9457. `code` never changes; `detail` is written for people; other members may follow."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    instance: str
-    errors: list[FieldError] = []
-
-
-class ErrorKind(Struct, frozen=True):
-    """One row of the error table."""
-
-    code: str
-    status: int
-    socket_code: int
-    title: str
-    description: str
-
-
-def error_table() -> list[ErrorKind]:
-    """Every stable error code with its two renderings, sorted."""
-    rows = {
-        kind.code: ErrorKind(
-            kind.code, kind.status, kind().socket_code, kind.title, (kind.__doc__ or "").strip()
-        )
-        for kind in error_classes()
+def openapi_document(app: Litestar, version: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    """The document of an app; `tags` names and describes the rooms in the order of reading."""
+    schemas = Schemas()
+    schemas.of(Problem)
+    security: list[Any] = [{name: []} for name in SECURITY]
+    paths: dict[str, Any] = {}
+    for handler in _handlers(app):
+        verb = next(iter(handler.route.http_methods - {"HEAD", "OPTIONS"})).lower()
+        paths.setdefault(handler.path, {})[verb] = operation(handler, schemas, security)
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": "sicerdas", "version": version, "description": DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in tags.items()],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components,
+            "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY},
+            "securitySchemes": SECURITY,
+        },
     }
-    return [rows[code] for code in sorted(rows)]
-
-
-def openapi_document(app: Litestar) -> dict[str, Any]:
-    """The finished document of an app."""
-    document: dict[str, Any] = app.openapi_schema.to_schema()
-    schemas: dict[str, Any] = document["components"].setdefault("schemas", {})
-    _, problem = msgspec.json.schema_components(
-        [Problem], ref_template="#/components/schemas/{name}"
-    )
-    schemas.update(problem)
-    document["components"]["securitySchemes"] = SECURITY
-    _close_strict_structs(schemas)
-    signed_in = _operations_for_signed_in(app)
-    for operation in _operations(document):
-        _document_errors(operation)
-        if operation["operationId"] in signed_in:
-            operation["security"] = [{name: []} for name in SECURITY]
     finished: dict[str, Any] = sort_keys(document)
     return finished
 
 
-def sort_keys(value: Any) -> Any:
-    """The same document with every object's keys in order; lists keep theirs."""
-    if isinstance(value, Mapping):
-        return {str(key): sort_keys(value[key]) for key in sorted(value, key=str)}
-    if isinstance(value, list):
-        return [sort_keys(item) for item in value]
-    return value
-
-
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for path in document["paths"].values():
-        for verb in VERBS:
-            if verb in path:
-                yield path[verb]
-
-
-def _operations_for_signed_in(app: Litestar) -> set[str]:
-    return {
-        str(handler.operation_id)
+def _handlers(app: Litestar) -> list[Handler]:
+    """Every handler that belongs to the contract, sorted by address."""
+    found = [
+        Handler.of(handler, route.path_format)
         for route in app.routes
-        for handler in getattr(route, "route_handlers", [])
-        if "principal" in handler.parsed_fn_signature.parameters
-    }
-
-
-def _document_errors(operation: dict[str, Any]) -> None:
-    """Litestar describes its own error bodies; ours have one form."""
-    responses = operation["responses"]
-    for status in [status for status in responses if re.fullmatch(r"[45]\d\d", status)]:
-        del responses[status]
-    body = {PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{PROBLEM}"}}}
-    responses["4XX"] = {"description": "Refused; `code` says why", "content": body}
-    responses["5XX"] = {"description": "Failed on our side, or a part is away", "content": body}
-
-
-def _close_strict_structs(schemas: dict[str, Any]) -> None:
-    """Litestar leaves out that strict structs refuse unknown fields."""
-    strict = {kind.__name__ for kind in _strict_structs(Struct)}
-    for name, schema in schemas.items():
-        if name in strict and schema.get("type") == "object":
-            schema["additionalProperties"] = False
-
-
-def _strict_structs(base: type[Struct]) -> Iterator[type[Struct]]:
-    for kind in base.__subclasses__():
-        if kind.__struct_config__.forbid_unknown_fields:
-            yield kind
-        yield from _strict_structs(kind)
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        if isinstance(handler, HTTPRouteHandler) and handler.resolve_include_in_schema()
+    ]
+    return sorted(found, key=lambda handler: (handler.path, str(handler.route.operation_id)))

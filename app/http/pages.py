@@ -40,11 +40,7 @@ class Pages:
     """The files of the built app. An absent build serves nothing and says so at `/`."""
 
     def __init__(self, folder: Path) -> None:
-        self._files: Mapping[str, Page] = {
-            "/" + path.relative_to(folder).as_posix(): _load(path, folder)
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        }
+        self._files = load_folder(folder)
 
     def routes(self) -> list[HTTPRouteHandler]:
         """One handler for all files and `/`."""
@@ -68,6 +64,15 @@ class Pages:
         if index is None or not wants_page or is_ours or request.method not in SAFE_METHODS:
             return None
         return index.response(request)
+
+
+def load_folder(folder: Path, prefix: str = "") -> Mapping[str, Page]:
+    """Every file under a folder by the address it is served at; nothing for an absent folder."""
+    return {
+        f"{prefix}/{path.relative_to(folder).as_posix()}": _load(path, folder)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def _load(path: Path, folder: Path) -> Page:

@@ -4,9 +4,10 @@ from typing import Any
 
 from litestar import Request, Response, get, post, put
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import FromQuery, JSONBody
 
-from app.http.etag import conditional, etag, if_match
+from app.http.etag import IF_MATCH_REQUIRED, conditional, created, if_match, versioned
 from app.http.params import Limit, OptionalCursor, OptionalId, OptionalText, PathId
 from app.infra.listing import PageRequest
 from app.kit.paging import DEFAULT_PAGE, Page
@@ -24,7 +25,11 @@ from app.reports.service import Reports
 AnyRequest = Request[Any, Any, Any]
 
 
-@post("/reports", operation_id="fileReport")
+@post(
+    "/reports",
+    operation_id="fileReport",
+    responses={200: ResponseSpec(Report, description="Reported before, and still looked at")},
+)
 async def file_report(
     data: JSONBody[FileReport],
     principal: NamedDependency[Principal],
@@ -33,8 +38,7 @@ async def file_report(
     """Report a book, a person or a message. Reporting it again while it is being looked at answers
     the first report with 200."""
     report, is_new = await reports.file_report(principal, data)
-    headers = {"etag": etag(report.version), "location": f"/api/v1/reports/{report.id}"}
-    return Response(report, status_code=201 if is_new else 200, headers=headers)
+    return created(report, report.version, f"/api/v1/reports/{report.id}", is_new=is_new)
 
 
 @get("/reports", operation_id="listReports")
@@ -79,7 +83,7 @@ async def get_report(
     return conditional(request.scope, report, report.version)
 
 
-@put("/reports/{report_id:int}", operation_id="decideReport")
+@put("/reports/{report_id:int}", operation_id="decideReport", responses=IF_MATCH_REQUIRED)
 async def decide_report(
     report_id: PathId,
     data: JSONBody[DecideReport],
@@ -90,7 +94,7 @@ async def decide_report(
     """Resolve or reject a report, or make it pending again. `If-Match` names the version that was
     decided on and is required."""
     report = await reports.decide_report(principal, report_id, data, if_match(request.scope))
-    return Response(report, headers={"etag": etag(report.version)})
+    return versioned(report, report.version)
 
 
 routes = [file_report, list_reports, list_my_reports, get_report, decide_report]
