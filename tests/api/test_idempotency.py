@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
-from app.http.idempotency import MAX_KEPT_BYTES
-from app.infra.idempotency import IdempotencyKeys
+from app.http.idempotency import MAX_KEPT_BYTES, IdempotencyStore
+from app.infra.idempotency import Claim, IdempotencyKeys, StoredAnswer
+from app.kit.errors import Unavailable
 from tests.support.idempotent_app import BODY_LIMIT, UPLOAD_LIMIT, Bench, small_app
 from tests.support.rooms import Rooms, open_rooms
 from tests.support.servers import Database
@@ -22,12 +24,25 @@ async def rooms(new_database: Callable[[], Database]) -> AsyncIterator[Rooms]:
         yield opened
 
 
-@pytest.fixture
-async def bench(rooms: Rooms) -> AsyncIterator[Bench]:
+@asynccontextmanager
+async def running(rooms: Rooms, store: IdempotencyStore | None = None) -> AsyncIterator[Bench]:
     gate, entered = asyncio.Event(), asyncio.Event()
-    transport = httpx.ASGITransport(app=small_app(rooms, gate, entered))
+    transport = httpx.ASGITransport(app=small_app(rooms, gate, entered, store))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield Bench(rooms, client, gate, entered)
+
+
+@pytest.fixture
+async def bench(rooms: Rooms) -> AsyncIterator[Bench]:
+    async with running(rooms) as opened:
+        yield opened
+
+
+class Forgetful(IdempotencyKeys):
+    """A store whose database goes away while the request is carried out."""
+
+    async def keep(self, claim: Claim, answer: StoredAnswer) -> None:
+        raise Unavailable
 
 
 async def test_repetition_gets_the_first_answer(bench: Bench) -> None:
@@ -206,6 +221,14 @@ async def test_route_with_its_own_limit_keeps_it(bench: Bench) -> None:
         for size in sizes
     ]
     assert statuses == [200, 413]
+
+
+async def test_answer_survives_a_store_that_goes_away(rooms: Rooms) -> None:
+    """The answer arrives; a retry is still not carried out twice."""
+    async with running(rooms, Forgetful(rooms.db)) as bench:
+        assert (await bench.send("forgot")).status_code == 201
+        assert (await bench.send("forgot")).json()["code"] == "request-in-progress"
+        assert await bench.effects("forgot") == 1
 
 
 class TestLease:

@@ -14,7 +14,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from app.http.idempotency import MAX_KEPT_BYTES, IdempotencyMiddleware
+from app.http.idempotency import MAX_KEPT_BYTES, IdempotencyMiddleware, IdempotencyStore
 from app.http.problems import handlers
 from app.http.sessions import PRINCIPAL_KEY
 from app.infra.db import translate
@@ -149,8 +149,15 @@ async def upload(name: Name, request: Request[Any, Any, Any], state: State) -> d
     return {"number": await act(state, name), "size": len(await form["file"].read())}
 
 
-def small_app(rooms: Rooms, gate: asyncio.Event, entered: asyncio.Event) -> Litestar:
-    keys = IdempotencyMiddleware(IdempotencyKeys(rooms.db), max_body_bytes=BODY_LIMIT)
+def small_app(
+    rooms: Rooms,
+    gate: asyncio.Event,
+    entered: asyncio.Event,
+    store: IdempotencyStore | None = None,
+) -> Litestar:
+    """The app, on the real store unless told otherwise."""
+    store = store or IdempotencyKeys(rooms.db)
+    keys = IdempotencyMiddleware(store, max_body_bytes=BODY_LIMIT)
     return Litestar(
         [make, change, look, refuse, broken, slow, login, token, large, stream, upload],
         middleware=[FakeSessions(), keys],
