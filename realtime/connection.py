@@ -119,8 +119,8 @@ class Connection:
     # -- what the hub and the executor call ------------------------------------------------------
 
     def push(self, frame: Frame) -> None:
-        """Queue one frame; a queue over its bound ends the connection."""
-        if not self._outbox.push(frame):
+        """Queue one frame; a queue over its bound ends the connection, and an ended one is deaf."""
+        if self._close is None and not self._lost and not self._outbox.push(frame):
             self._too_slow()
 
     def disconnect(self, disconnect: Disconnect) -> None:

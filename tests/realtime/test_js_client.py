@@ -1,0 +1,227 @@
+"""The unmodified `centrifuge` client from npm, in Node.js, against our server on a real socket."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime import Identity, InvalidToken, Limits, Snapshot, TokenExpired
+from realtime.model import ChannelFamily, Delivery
+from realtime.testing import Kit, MemoryLog
+from tests.realtime.families import OWN, RPC, TAIL, everybody, members
+from tests.realtime.served import Served, served
+
+FOLDER = Path(__file__).parent / "js"
+SCENARIO_TIMEOUT_S = 30
+
+
+def program(name: str) -> str:
+    """Find node or npm, the environment's own first."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+@pytest.fixture(scope="session")
+def client_package() -> None:
+    """The locked client, installed once."""
+    if (FOLDER / "node_modules" / "centrifuge").exists():
+        return
+    npm = [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(npm, cwd=FOLDER, check=True, capture_output=True, timeout=120)
+
+
+async def verify(token: str) -> Identity:
+    """Tokens are users; some have a story."""
+    match token:
+        case "bad":
+            raise InvalidToken
+        case "expired":
+            raise TokenExpired
+        case "short":
+            return Identity(user="7", session="s7", expires_at=time.time() + 1)
+    return Identity(user=token, session=f"s{token}")
+
+
+async def state(_identity: Identity, _channel: str) -> Snapshot:
+    """A state without position: all that was delivered before."""
+    return Snapshot(b'"state"')
+
+
+class Stage(Kit):
+    """A kit whose server side clients can move by rpc."""
+
+    def __init__(self) -> None:
+        log = ChannelFamily(
+            "log:{id}", Delivery.LOG, members, state, presence=True, join_leave=True
+        )
+        methods = ("publish", "publishValue", "publishTail", "cut", "kick", "newEpoch")
+        rpc = {name: getattr(self, f"rpc_{name.lower()}") for name in methods}
+        super().__init__(
+            [log, OWN, ChannelFamily("value:{id}", Delivery.VALUE, everybody, state), TAIL],
+            rpc={**RPC, **rpc},
+            verify_token=verify,
+            limits=Limits(ping_interval_s=1, sweep_interval_s=0.05),
+        )
+
+    async def rpc_publish(self, _identity: Identity, data: bytes) -> bytes:
+        body = json.loads(data)
+        assert isinstance(self.log, MemoryLog)
+        row = self.log.commit(body["channel"], body["data"])
+        await self.node.publish_log(body["channel"], row)
+        return b"{}"
+
+    async def rpc_publishvalue(self, _identity: Identity, data: bytes) -> bytes:
+        body = json.loads(data)
+        value = json.dumps(body["data"]).encode()
+        await self.node.publish_value(body["channel"], value, body["version"])
+        return b"{}"
+
+    async def rpc_publishtail(self, _identity: Identity, data: bytes) -> bytes:
+        body = json.loads(data)
+        await self.node.publish_tail(body["channel"], json.dumps(body["data"]).encode())
+        return b"{}"
+
+    async def rpc_cut(self, _identity: Identity, data: bytes) -> bytes:
+        """Break the user's connections without a goodbye, as a lost network does."""
+        for connection in self.node._hub.of_user(json.loads(data)["user"]):
+            connection._transport.abort()
+        return b"{}"
+
+    async def rpc_kick(self, _identity: Identity, data: bytes) -> bytes:
+        await self.node.disconnect_user(json.loads(data)["user"])
+        return b"{}"
+
+    async def rpc_newepoch(self, _identity: Identity, _data: bytes) -> bytes:
+        assert isinstance(self.log, MemoryLog)
+        self.log.epoch = "log2"
+        self.log.rows.clear()
+        return b"{}"
+
+
+@pytest.fixture
+async def stage(client_package: None) -> AsyncIterator[Served]:
+    async with served(Stage()) as server:
+        yield server
+
+
+async def play(stage: Served, scenario: str) -> dict[str, Any]:
+    """Run one scenario of the script and return its result."""
+    process = await asyncio.create_subprocess_exec(
+        program("node"), "scenario.mjs", stage.url, scenario, cwd=FOLDER, stdout=subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(SCENARIO_TIMEOUT_S):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    result: dict[str, Any] = json.loads(output)
+    assert "failed" not in result, result["failed"]
+    return result
+
+
+async def test_connects_with_a_token(stage: Served) -> None:
+    """Connect, call, disconnect."""
+    result = await play(stage, "connect")
+    assert (result["who"], result["transport"]) == ("7", "websocket")
+    assert result["id"]
+
+
+async def test_an_expired_token_is_replaced(stage: Served) -> None:
+    """109 makes the client fetch another one."""
+    assert await play(stage, "fetchesToken") == {"tokens": ["expired", "7"], "who": "7"}
+
+
+async def test_an_expiring_connection_is_refreshed(stage: Served) -> None:
+    """The client renews by itself before the end."""
+    result = await play(stage, "refreshes")
+    assert result["asked"] >= 1
+    assert result["who"] == "7"
+
+
+async def test_an_invalid_token_stops_the_client(stage: Served) -> None:
+    """3500 is terminal."""
+    assert (await play(stage, "invalidToken"))["code"] == 3500
+
+
+async def test_subscribes_in_order_and_is_refused_with_a_code(stage: Served) -> None:
+    """Publications carry offsets; a foreign channel is 103."""
+    result = await play(stage, "subscribe")
+    assert result["seen"] == [[n + 1, n] for n in range(5)]
+    assert result["recoverable"] is True
+    assert result["refused"] == 103
+
+
+async def test_recovers_after_a_cut(stage: Served) -> None:
+    """What was published while the line was dead arrives, once and in order."""
+    result = await play(stage, "recover")
+    assert result["seen"] == [[1, "before"], [2, 0], [3, 1], [4, 2], [5, "after"]]
+    assert result["recovered"] is True
+    assert result["wasRecovering"] is True
+
+
+async def test_is_told_when_recovery_is_impossible(stage: Served) -> None:
+    """`recovered` is false and the state comes instead."""
+    result = await play(stage, "unrecoverable")
+    assert result == {"wasRecovering": True, "recovered": False, "data": "state"}
+
+
+async def test_sees_the_newest_value(stage: Served) -> None:
+    """Conflated, rising, ending with the newest."""
+    result = await play(stage, "values")
+    assert result["initial"] == "state"
+    assert result["seen"] == sorted(result["seen"])
+    assert result["seen"][-1] == 20
+
+
+async def test_follows_a_tail_and_reads_its_history(stage: Served) -> None:
+    """Deltas in order; a late tab reads what it missed."""
+    result = await play(stage, "tail")
+    assert result["seen"] == [[n + 1, {"pos": n}] for n in range(5)]
+    assert (result["late"], result["history"]) == ([], [3, 4, 5])
+
+
+async def test_sees_who_is_here(stage: Served) -> None:
+    """Presence, its numbers, join and leave."""
+    assert await play(stage, "presence") == {"users": ["7", "8"], "clients": 2, "numUsers": 2}
+
+
+async def test_errors_have_their_codes(stage: Served) -> None:
+    """The documented table, as a client sees it."""
+    assert await play(stage, "errors") == {
+        "missing": 104,
+        "refused": 409,
+        "crash": 100,
+        "publish": 103,
+        "presence": 103,
+    }
+
+
+async def test_a_server_disconnect_is_final(stage: Served) -> None:
+    """3503: the client stays away."""
+    assert await play(stage, "kicked") == {"code": 3503}
+
+
+async def test_a_lost_position_makes_it_subscribe_again(stage: Served) -> None:
+    """2500 on a live socket: the client comes back by itself and goes on."""
+    assert await play(stage, "resubscribes") == {"code": 2500, "seen": ["new"]}
+
+
+async def test_answers_pings(stage: Served) -> None:
+    """A quiet connection lives through several pings."""
+    assert await play(stage, "pings") == {"state": "connected"}
+
+
+async def test_subscribes_to_many_channels_at_once(stage: Served) -> None:
+    """Sixty subscriptions in one breath."""
+    assert await play(stage, "many") == {"subscribed": 60}

@@ -1,0 +1,202 @@
+"""The WebSocket door: Origin, cookie, frames over a real uvicorn, and clients that stop reading."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+
+from realtime import Limits
+from realtime.testing import Kit
+from tests.realtime.families import FAMILIES, RPC
+from tests.realtime.served import COOKIE, ORIGIN, Served, served
+from tests.realtime.waiting import until
+
+LIMITS = Limits(outgoing_max_bytes=200_000, write_timeout_s=0.5, close_timeout_s=0.2)
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Served]:
+    async with served(Kit(FAMILIES, rpc=RPC, limits=LIMITS)) as server:
+        yield server
+
+
+async def ask(client: ClientConnection, **command: Any) -> dict[str, Any]:
+    """Send one command, return the next frame."""
+    await client.send(json.dumps({"id": 1, **command}))
+    answer: dict[str, Any] = json.loads(await client.recv())
+    return answer
+
+
+async def close_code(client: ClientConnection) -> int | None:
+    """Read until the server closes."""
+    await client.wait_closed()
+    return client.close_code
+
+
+LOOKALIKES = [
+    "null",
+    "",
+    "https://library.example.evil.test",
+    "https://evil.test",
+    "http://library.example",
+    "https://library.example:444",
+    "https://sub.library.example",
+    "https://library.example.",
+    "https://libraryxexample",
+    "HTTPS://library.example/",
+    "https://library.example, https://library.example",
+    "//library.example",
+    "library.example",
+]
+
+
+@pytest.mark.parametrize("origin", LOOKALIKES)
+async def test_v4_4_2_foreign_origin_is_refused_before_accept(door: Served, origin: str) -> None:
+    """403 as the answer to the handshake, with or without a cookie."""
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(door.url, additional_headers={"Origin": origin, "Cookie": COOKIE})
+    assert refused.value.response.status_code == 403
+
+
+async def test_v4_4_2_two_origin_headers_are_refused(door: Served) -> None:
+    """Nobody honest sends two."""
+    headers = [("Origin", ORIGIN), ("Origin", ORIGIN)]
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(door.url, additional_headers=headers)
+    assert refused.value.response.status_code == 403
+
+
+async def test_own_origin_and_cookie_are_the_browsers_way_in(door: Served) -> None:
+    """The cookie says who it is."""
+    async with connect(door.url, additional_headers={"Origin": ORIGIN, "Cookie": COOKIE}) as client:
+        assert "connect" in await ask(client, connect={})
+        assert (await ask(client, rpc={"method": "who"}))["rpc"]["data"] == "7"
+
+
+async def test_without_origin_the_cookie_proves_nothing(door: Served) -> None:
+    """`connect` must carry a token; with one it is welcome, as is a stranger without cookie."""
+    async with connect(door.url, additional_headers={"Cookie": COOKIE}) as client:
+        assert (await ask(client, connect={}))["error"]["code"] == 101
+        assert "connect" in await ask(client, connect={"token": "9"})
+        assert (await ask(client, rpc={"method": "who"}))["rpc"]["data"] == "9"
+    async with connect(door.url) as client:
+        assert "connect" in await ask(client, connect={})
+        assert (await ask(client, rpc={"method": "who"}))["error"]["code"] == 101
+
+
+async def test_a_store_that_is_away_asks_the_client_to_come_back(door: Served) -> None:
+    """3004 reconnects; a refusal of the handshake would hide the reason."""
+    headers = {"Origin": ORIGIN, "Cookie": "session=broken"}
+    async with connect(door.url, additional_headers=headers) as client:
+        assert await close_code(client) == 3004
+
+
+async def test_frames_may_be_bytes_and_hold_several_commands(door: Served) -> None:
+    """Replies come in order, several to a frame."""
+    async with connect(door.url) as client:
+        await client.send(b'{"id":1,"connect":{"token":"7"}}\n{"id":2,"ping":{}}')
+        lines: list[str] = []
+        while len(lines) < 2:
+            lines += str(await client.recv()).splitlines()
+        assert [json.loads(line)["id"] for line in lines] == [1, 2]
+
+
+async def test_malformed_and_oversize_frames_end_the_connection(door: Served) -> None:
+    """3501 from the protocol, 1009 from the socket layer: both terminal for clients."""
+    async with connect(door.url) as client:
+        await client.send("{")
+        assert await close_code(client) == 3501
+    async with connect(door.url) as client:
+        await client.send("x" * 70_000)
+        assert await close_code(client) == 1009
+
+
+async def test_a_client_that_goes_leaves_nothing(door: Served) -> None:
+    """With and without a goodbye."""
+    async with connect(door.url) as client:
+        await ask(client, connect={})
+        assert door.kit.node.state.connections == 1
+    rude = await connect(door.url)
+    rude.transport.abort()
+    await until(lambda: door.kit.node.state.connections == 0)
+
+
+async def test_v4_4_2_a_client_that_stops_reading_is_aborted(door: Served) -> None:
+    """Its memory is bounded, its socket is dropped, and the neighbour does not notice."""
+    stalled = socket.create_connection(_address(door.url))
+    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    await asyncio.to_thread(_handshake, stalled)
+    _send_text(
+        stalled, '{"id":1,"connect":{"token":"7"}}\n{"id":2,"subscribe":{"channel":"tail:1"}}'
+    )
+    async with connect(door.url) as healthy:
+        await ask(healthy, connect={"token": "8"})
+        await ask(healthy, subscribe={"channel": "tail:1"})
+        node = door.kit.node
+        await until(lambda: len(node._channels._open["tail:1"].audience.members) == 2)
+        data = b'"' + b"x" * 50_000 + b'"'
+        published = 0
+        async with asyncio.timeout(20):
+            while node.state.connections == 2:
+                await node.publish_tail("tail:1", data)
+                published += 1
+                received = json.loads(await healthy.recv())
+                assert received["push"]["pub"]["offset"] == published
+        await asyncio.to_thread(_drain, stalled)
+
+
+async def test_without_our_protocol_class_a_stalled_client_still_leaves_the_node() -> None:
+    """The stock class cannot abort, but the node forgets the client."""
+    async with served(Kit(FAMILIES, limits=LIMITS), ws="websockets-sansio") as door:
+        stalled = socket.create_connection(_address(door.url))
+        await asyncio.to_thread(_handshake, stalled)
+        _send_text(
+            stalled, '{"id":1,"connect":{"token":"7"}}\n{"id":2,"subscribe":{"channel":"tail:1"}}'
+        )
+        node = door.kit.node
+        await until(lambda: "tail:1" in node._channels._open)
+        async with asyncio.timeout(20):
+            while node.state.connections:
+                await node.publish_tail("tail:1", b'"' + b"x" * 50_000 + b'"')
+                await asyncio.sleep(0)
+        stalled.close()
+
+
+def _address(url: str) -> tuple[str, int]:
+    host, _, port = url.removeprefix("ws://").partition("/")[0].partition(":")
+    return host, int(port)
+
+
+def _handshake(client: socket.socket) -> None:
+    client.sendall(
+        b"GET /connection/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += client.recv(1)
+    assert answer.startswith(b"HTTP/1.1 101")
+
+
+def _send_text(client: socket.socket, text: str) -> None:
+    """A masked text frame; the mask is zero."""
+    data = text.encode()
+    client.sendall(bytes([0x81, 0x80 | len(data)]) + bytes(4) + data)
+
+
+def _drain(client: socket.socket) -> None:
+    """Read to the end: an aborted socket ends with a reset or an end of file."""
+    client.settimeout(5)
+    try:
+        while client.recv(65_536):
+            pass
+    except ConnectionResetError:
+        pass
+    finally:
+        client.close()
