@@ -143,7 +143,7 @@ async def get_book_file(
     """The whole text as a Markdown file."""
     file = await catalog.book_file(viewer, book_id)
     headers = {"content-disposition": _attachment(f"{file.name}.md")}
-    return Response(file.data, media_type="text/markdown; charset=utf-8", headers=headers)
+    return Response(file.data, media_type="text/markdown", headers=headers)
 
 
 @get("/categories", operation_id="listCategories")

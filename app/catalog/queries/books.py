@@ -34,9 +34,6 @@ WORDS = f"""
 || websearch_to_tsquery('pg_catalog.indonesian', {PLAIN}))
 """
 SPELLED = "(b.title_key || ' ' || b.author_key)"
-MATCHES = f"(b.search @@ {WORDS} OR lower({PLAIN}) <% {SPELLED})"
-"""Indexes books_search and books_spelling, joined by a bitmap; `<%` forgives typos."""
-
 RELEVANCE = f"""
 round(1000000 * (
     ts_rank('{{0.05, 0.2, 0.6, 1}}', b.search, {WORDS})
@@ -46,14 +43,18 @@ round(1000000 * (
 """Whole numbers, so that a cursor can name the place exactly."""
 
 
-def matches(parameter: str) -> str:
-    """The condition that a book answers the search text in `parameter` ($n)."""
-    return MATCHES.format(q=parameter)
+def matches(text: str, words: Sequence[str]) -> str:
+    """The condition that a book answers a search; the arguments are the names of parameters ($n).
+
+    Either it holds the words of the text, or all of `words` in some spelling (how alike, says
+    `infra.db.SESSION`). A bitmap joins the indexes books_search and books_spelling.
+    """
+    spelled = " AND ".join(f"lower({PLAIN.replace('{q}', word)}) <% {SPELLED}" for word in words)
+    return f"(b.search @@ {WORDS.replace('{q}', text)} OR ({spelled or 'FALSE'}))"
 
 
 def relevance(parameter: str) -> str:
     """How well it does; the title counts most, then author, subjects, description."""
-    # RELEVANCE holds a literal array in braces; only the parameter is to be filled in.
     return RELEVANCE.replace("{q}", parameter)
 
 

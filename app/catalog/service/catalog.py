@@ -21,7 +21,7 @@ from app.catalog.schemas import (
     UpdateBook,
 )
 from app.catalog.service.listing import Moment, Question, Sort, Whole, both_ways
-from app.catalog.service.passages import telling_words
+from app.catalog.service.passages import searched_words, telling_words
 from app.catalog.service.rows import (
     as_bigint,
     book_of,
@@ -76,9 +76,10 @@ class Catalog:
         question = Question(id_of(viewer))
         sorts = SORTS
         if query.q and query.q.strip():
-            words = question.parameter(query.q.strip())
-            question.narrow(books.matches(words))
-            found = Sort(books.relevance(words), "b.id", Whole, is_descending=True)
+            text = question.parameter(query.q.strip())
+            words = [question.parameter(word) for word in searched_words(query.q)]
+            question.narrow(books.matches(text, words))
+            found = Sort(books.relevance(text), "b.id", Whole, is_descending=True)
             sorts = {**SORTS, RELEVANCE: found}
         question.where("b.category_id = {}::bigint", query.category_id)
         question.where("b.group_id = {}::bigint", query.group_id)

@@ -24,12 +24,18 @@ sebuah suatu para tentang arti maksud contoh perbedaan tolong saya kamu aku bisa
 """
 """Words that only ask, in both languages of the course books; PostgreSQL lacks the Indonesian."""
 
+MIN_LETTERS, MAX_WORDS = 3, 6
 ASKING = frozenset(QUESTION_WORDS.split())
 
 
 def telling_words(question: str) -> list[str]:
     """The words of a question that say what it is about."""
     return [word for word in WORD.findall(question) if word.lower() not in ASKING]
+
+
+def searched_words(text: str) -> list[str]:
+    """The words of a search that are long enough to be recognised when misspelt."""
+    return [word for word in WORD.findall(text) if len(word) >= MIN_LETTERS][:MAX_WORDS]
 
 
 def passages_of(book: ImportedBook) -> list[tuple[Any, ...]]:
