@@ -5,6 +5,8 @@ COPY frontend-contract/reference-app/package.json frontend-contract/reference-ap
 RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY frontend-contract /src/frontend-contract
 RUN npm run build
+WORKDIR /src/frontend-contract/docs
+RUN npm ci --omit=dev --no-audit --no-fund --ignore-scripts && npm run build
 
 # The Python environment, from locked wheels only.
 FROM python:3.13-slim-bookworm AS environment
@@ -23,6 +25,7 @@ COPY realtime realtime
 COPY app app
 COPY frontend-contract frontend-contract
 COPY --from=pages /src/frontend-contract/reference-app/dist frontend-contract/reference-app/dist
+COPY --from=pages /src/frontend-contract/docs/dist frontend-contract/docs/dist
 ENV PATH=/venv/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \

@@ -5,7 +5,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 SITE := frontend-contract/reference-app
-SITE_SOURCES := $(shell find frontend-contract -type f \
+DOCS := frontend-contract/docs
+SITE_SOURCES := $(shell find frontend-contract -type f -not -path '$(DOCS)/*' \
 	-not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/test-results/*' 2>/dev/null)
 
 # node and npm come from a wheel; a Node.js of the machine is neither needed nor used.
@@ -28,7 +29,7 @@ endif
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: .venv/.installed $(SITE)/dist/index.html ## Make the environment and build the pages
+setup: .venv/.installed $(SITE)/dist/index.html $(DOCS)/dist/index.html ## Make the environment and build the pages
 
 run: setup ## Start everything on this machine (SICERDAS_PORT, SICERDAS_DATA_DIR)
 	@exec $(BIN)/python -m app dev
@@ -42,8 +43,9 @@ chaos: setup ## Run the tests that kill processes, at full size
 bench: setup ## Measure; prints one JSON line for each measurement
 	@$(PYTEST) -q -s -m bench --timeout=7200
 
-contract: .venv/.installed ## Write openapi.json, asyncapi.json, errors.json and the types anew
-	@$(BIN)/python -m app contract
+contract: $(DOCS)/node_modules/.package-lock.json ## Write openapi.json, asyncapi.json, errors.json and the types anew
+	@PYTHONPATH=. $(BIN)/python frontend-contract/generate.py
+	@cd $(DOCS) && node build.js
 
 lint: .venv/.installed ## Check style, types, imports and spelling
 	@$(BIN)/ruff check .
@@ -57,7 +59,7 @@ format: .venv/.installed ## Put the source into the one form
 	@$(BIN)/ruff format .
 
 clean: ## Remove what make made; the data folder stays
-	rm -rf .venv $(SITE)/node_modules $(SITE)/dist
+	rm -rf .venv $(SITE)/node_modules $(SITE)/dist $(DOCS)/node_modules $(DOCS)/dist
 
 # The stamp is written last: an interrupted installation is done again.
 .venv/.installed: requirements-bootstrap.lock requirements-dev.lock
@@ -89,4 +91,15 @@ $(SITE)/node_modules/.package-lock.json: $(SITE)/package.json $(SITE)/package-lo
 $(SITE)/dist/index.html: $(SITE)/node_modules/.package-lock.json $(SITE_SOURCES)
 	@echo "building the pages"
 	@cd $(SITE) && npm run --silent build -- --logLevel warn
+	@touch $@
+
+$(DOCS)/node_modules/.package-lock.json: $(DOCS)/package.json $(DOCS)/package-lock.json | .venv/.installed
+	@echo "installing the packages of the contract's pages"
+	@cd $(DOCS) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+$(DOCS)/dist/index.html: $(DOCS)/node_modules/.package-lock.json $(DOCS)/build.js $(DOCS)/asyncapi.js \
+		$(wildcard $(DOCS)/pages/*) frontend-contract/asyncapi.json
+	@echo "building the contract's pages"
+	@cd $(DOCS) && node build.js
 	@touch $@

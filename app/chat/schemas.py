@@ -27,7 +27,7 @@ ConversationId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[0-
 
 
 class AnswerStatus(StrEnum):
-    """Where an answer stands; the last four are final until a retry."""
+    """Where an answer stands; all but queued and running are final until a retry."""
 
     QUEUED = "queued"
     RUNNING = "running"

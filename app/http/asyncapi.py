@@ -1,7 +1,7 @@
 """The AsyncAPI 3 document of the realtime side, from what the features say of their channels."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
 
 from msgspec import Struct
 
@@ -147,7 +147,7 @@ def _table(left: str, right: str, rows: Sequence[tuple[Any, Any]]) -> str:
 
 def _add_channel(document: dict[str, Any], channel: ChannelDoc, schemas: Schemas) -> None:
     name = channel.address.replace(":", "_").replace("{", "").replace("}", "")
-    told = [Told("event", "A publication's `data`", schemas.of(channel.events))]
+    told = list(_events(channel.events, schemas))
     if channel.snapshot is not None:
         first = "The subscribe result's `data`, unless the subscription was recovered"
         told.append(Told("snapshot", first, schemas.of(channel.snapshot)))
@@ -171,6 +171,14 @@ def _add_channel(document: dict[str, Any], channel: ChannelDoc, schemas: Schemas
         "messages": [_message(name, entry.name) for entry in told],
         "tags": [{"name": "channels"}],
     }
+
+
+def _events(events: Any, schemas: Schemas) -> Iterator[Told]:
+    """One message for each struct that a publication's `data` may be, named by its tag."""
+    for kind in get_args(events) or (events,):
+        tag = kind.__struct_config__.tag
+        purpose = " ".join((kind.__doc__ or "").split())
+        yield Told(str(tag or "event"), f"A publication's `data`. {purpose}", schemas.of(kind))
 
 
 def _add_method(document: dict[str, Any], method: RpcDoc, schemas: Schemas) -> None:
@@ -225,7 +233,7 @@ def _exchange(document: dict[str, Any], name: str, title: str, summary: str, tag
 
 def _declare(document: dict[str, Any], name: str, address: str, told: Sequence[Told]) -> None:
     messages = {
-        entry.name: {
+        _key(entry.name): {
             "name": f"{name}.{entry.name}",
             "title": entry.name,
             "summary": entry.summary,
@@ -237,4 +245,8 @@ def _declare(document: dict[str, Any], name: str, address: str, told: Sequence[T
 
 
 def _message(channel: str, name: str) -> dict[str, str]:
-    return {"$ref": f"#/channels/{channel}/messages/{name}"}
+    return {"$ref": f"#/channels/{channel}/messages/{_key(name)}"}
+
+
+def _key(name: str) -> str:
+    return name.replace(".", "_")

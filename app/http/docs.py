@@ -17,8 +17,12 @@ from app.kit.errors import NotFound
 
 AnyRequest = Request[Any, Any, Any]
 PREFIX = "/api/docs"
-VIEWER_POLICY = POLICY + "; style-src 'self' 'unsafe-inline'"
-"""Both viewers set style attributes; no script of theirs needs more than 'self'."""
+REST, REALTIME = f"{PREFIX}/index.html", f"{PREFIX}/realtime.html"
+POLICIES = {
+    REST: POLICY + "; style-src 'self' 'unsafe-inline'",
+    REALTIME: POLICY + "; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-eval'",
+}
+"""Both viewers set style attributes; the AsyncAPI viewer compiles a schema when it is loaded."""
 
 
 class Documents(Struct, frozen=True):
@@ -55,17 +59,18 @@ def contract_routes(documents: Documents, pages: Path) -> list[HTTPRouteHandler]
 
 def _viewer_routes(files: Mapping[str, Page]) -> list[HTTPRouteHandler]:
     """The viewers, where they have been built."""
-    if f"{PREFIX}/index.html" not in files:
+    if REST not in files:
         return []
-    entrances = {PREFIX: "index.html", f"{PREFIX}/realtime": "realtime.html"}
+    entrances = {PREFIX: REST, f"{PREFIX}/realtime": REALTIME}
 
     @get([*entrances, *files], include_in_schema=False, sync_to_thread=False)
     def viewer(request: AnyRequest) -> Response[bytes]:
         """A page or an asset of the viewers."""
         path = request.scope["path"]
-        name = entrances.get(path)
-        answer = files[f"{PREFIX}/{name}" if name else path].response(request)
-        answer.headers["content-security-policy"] = VIEWER_POLICY
+        name = entrances.get(path, path)
+        answer = files[name].response(request)
+        if name in POLICIES:
+            answer.headers["content-security-policy"] = POLICIES[name]
         return answer
 
     return [viewer]

@@ -13,7 +13,7 @@ from litestar.routes import HTTPRoute
 
 from app.http.error_table import Problem
 from app.http.json_schema import Schemas, sort_keys
-from app.http.operations import Handler, operation
+from app.http.operations import Handler, operation, refusal_components
 from app.http.sessions import COOKIE_NAME
 
 SECURITY: dict[str, dict[str, Any]] = {
@@ -63,6 +63,7 @@ def openapi_document(app: Litestar, version: str, tags: Mapping[str, str]) -> di
         "paths": paths,
         "components": {
             "schemas": schemas.components,
+            "responses": refusal_components(),
             "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY},
             "securitySchemes": SECURITY,
         },

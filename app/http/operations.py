@@ -27,11 +27,16 @@ SUMMARY_MAX = 120
 REFUSED = 400
 PHRASES = {200: "Done", 201: "Made", 202: "Accepted; it goes on", 204: "Done; nothing to say"}
 REFUSALS = {
-    400: "The input is malformed or not valid; `errors` names the parts",
-    401: "Nobody is signed in, or the session has ended",
-    404: "Absent, or hidden from this person",
-    428: "`If-Match` is missing",
-    412: "It has changed since the version that `If-Match` names",
+    "400": ("BadInput", "The input is malformed or not valid; `errors` names the parts"),
+    "401": ("SignInFirst", "Nobody is signed in, or the session has ended"),
+    "404": ("Absent", "Absent, or hidden from this person"),
+    "412": ("Stale", "It has changed since the version that `If-Match` names"),
+    "428": ("VersionMissing", "`If-Match` is missing"),
+    "4XX": ("Refused", "Refused; `code` says why"),
+    "5XX": (
+        "Failed",
+        "Failed on our side, or a part is away; `temporary` in errors.json says which",
+    ),
 }
 IF_MATCH = "The version this change is made on; 412 when it is older"
 IF_NONE_MATCH = "The ETag that the client has; 304 when it is current"
@@ -223,23 +228,27 @@ def _headers(handler: Handler) -> dict[str, Any]:
     return headers
 
 
-def _refusals(handler: Handler) -> dict[str, Any]:
+def refusal_components() -> dict[str, Any]:
+    """The responses that all operations share: one form of error, whatever the status."""
     body = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    statuses = set()
-    if "data" in handler.hints or any(p for p in _marks(handler)):
-        statuses.add(400)
-    if handler.needs_sign_in:
-        statuses.add(401)
-    if "{" in handler.path:
-        statuses.add(404)
-    if "if_match" in handler.calls:
-        statuses.add(412)
-    if NO_VERSION in (handler.route.responses or {}):
-        statuses.add(NO_VERSION)
-    refusals = {str(s): {"description": REFUSALS[s], "content": body} for s in sorted(statuses)}
-    refusals["4XX"] = {"description": "Refused; `code` says why", "content": body}
-    refusals["5XX"] = {"description": "Failed on our side, or a part is away", "content": body}
-    return refusals
+    return {name: {"description": text, "content": body} for name, text in REFUSALS.values()}
+
+
+def _refusals(handler: Handler) -> dict[str, Any]:
+    possible = {
+        "400": "data" in handler.hints or any(_marks(handler)),
+        "401": handler.needs_sign_in,
+        "404": "{" in handler.path,
+        "412": "if_match" in handler.calls,
+        "428": NO_VERSION in (handler.route.responses or {}),
+        "4XX": True,
+        "5XX": True,
+    }
+    return {
+        status: {"$ref": f"#/components/responses/{REFUSALS[status][0]}"}
+        for status, may_come in possible.items()
+        if may_come
+    }
 
 
 def _marks(handler: Handler) -> Iterator[KwargDefinition]:
