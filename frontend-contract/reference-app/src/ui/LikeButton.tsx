@@ -5,7 +5,7 @@ import { useSignal, type Signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { learn } from '../lib/counters.ts';
 import { explain } from '../lib/errors.ts';
-import { count, shortNumber, t } from '../lib/i18n.ts';
+import { shortNumber, t } from '../lib/i18n.ts';
 import { api, me } from '../lib/session.ts';
 import { toast } from '../lib/toast.ts';
 import { Icon } from './icons.tsx';
@@ -39,18 +39,16 @@ export function LikeButton({ book, counters, isWide = false }: Props) {
   }
 
   const likes = counters.value.likes;
-  const action = isLiked.value ? t('book.unlikeOf', { title: book.title }) : t('book.likeOf', { title: book.title });
   return (
     <button
       type="button"
       class={isWide ? 'button like' : 'like like--small'}
       data-liked={isLiked.value}
       aria-pressed={isLiked.value}
-      aria-label={`${action}, ${count('book.likes', likes)}`}
       onClick={toggle}
     >
       <Icon name="heart" filled={isLiked.value} />
-      {isWide && <span>{isLiked.value ? t('book.liked') : t('book.like')}</span>}
+      {isWide ? t('book.like') : <span class="hidden">{t('book.likeOf', { title: book.title })}</span>}
       <span class="tally" key={likes} data-counter="likes">
         {shortNumber(likes)}
       </span>
