@@ -24,6 +24,7 @@ class SortKey(Struct, frozen=True):
     kind: type = str
 
 
+BIGINT_END = 2**63
 CREATED_AT = SortKey("created_at", datetime)
 
 
@@ -90,7 +91,7 @@ async def fetch_page(
     below, way = ("<", "DESC") if sort.startswith("-") else (">", "ASC")
     if page.cursor is not None:
         named, value, last_id = decode_cursor(page.cursor, str, key.kind, int)
-        if named != sort or not 0 <= last_id <= INT4_MAX:
+        if named != sort or not 0 <= last_id <= INT4_MAX or _is_beyond_bigint(value):
             raise InvalidInput("The cursor belongs to a list with another sort")
         where.terms.append(
             f"({key.expression}, {listing.id_column}) {below} "
@@ -106,3 +107,8 @@ async def fetch_page(
         return rows, None
     last = rows[page.limit - 1]
     return rows[: page.limit], encode_cursor((sort, last["sort_value"], last["id"]))
+
+
+def _is_beyond_bigint(value: Any) -> bool:
+    """A forged number that the driver could not carry."""
+    return isinstance(value, int) and abs(value) >= BIGINT_END

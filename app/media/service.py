@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from app.infra.images import ImageRefused, Limits, reencode
+from app.infra.images import ImageRefused, Limits, as_webp
 from app.infra.storage import ObjectMissing, Storage
 from app.kit.errors import NotFound, PayloadTooLarge
 from app.media.schemas import CoverRefused, CoverWidth
@@ -26,13 +26,13 @@ class Media:
         *,
         max_upload_bytes: int = 12 * MEBIBYTE,
         cache_bytes: int = 32 * MEBIBYTE,
-        reencode_concurrency: int = 2,
+        uploads_at_once: int = 2,
     ) -> None:
         self._storage = storage
         self._max_upload_bytes = max_upload_bytes
         self._limits = Limits()
         self._recent = RecentObjects(cache_bytes)
-        self._reencoding = asyncio.Semaphore(reencode_concurrency)
+        self._turns = asyncio.Semaphore(uploads_at_once)
 
     async def store_upload(self, data: bytes) -> str:
         """Check, re-encode and store an uploaded picture; answers the cover's hash.
@@ -42,8 +42,8 @@ class Media:
         if len(data) > self._max_upload_bytes:
             raise PayloadTooLarge(f"A picture may have at most {self._max_upload_bytes} bytes")
         try:
-            async with self._reencoding:
-                pictures = await reencode(data, tuple(CoverWidth), self._limits)
+            async with self._turns:
+                pictures = await as_webp(data, tuple(CoverWidth), self._limits)
         except ImageRefused as fault:
             raise CoverRefused(str(fault)) from fault
         return await self.store_cover(pictures)

@@ -103,7 +103,15 @@ class TestFilters:
 
 class TestSearch:
     @pytest.mark.parametrize(
-        "q", ["wuthering", "Wuthring Hights", "bronte", "moors", "WUTHERING heights", "wutherin"]
+        "q",
+        [
+            "wuthering",
+            "Wuthring Hights",  # codespell:ignore
+            "bronte",
+            "moors",
+            "WUTHERING heights",
+            "wutherin",
+        ],
     )
     async def test_finds_by_title_author_description_and_in_spite_of_typos(
         self, teacher: Person, nobody: httpx.AsyncClient, q: str
@@ -165,7 +173,7 @@ class TestBadQuestions:
             ["title", "\x00", 1],
             ["title", "a", 2**40],
             ["id", 2**70, 1],
-            ["created_at", "2026-01-01T00:00:00", 1],
+            ["created_at", "yesterday", 1],
             ["views", "1", 1],
             ["likes", 1],
         ],

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from app.infra.images import ImageRefused, Limits, reencode
+from app.infra.images import ImageRefused, Limits, as_webp
 from app.infra.images.covers import HEIGHT, PALETTES, STYLES, WIDTH, draw_cover
 
 WIDTHS = (160, 320, 480)
@@ -45,7 +45,7 @@ def png_of(width: int, height: int) -> bytes:
 )
 async def test_becomes_webp_in_every_width(kind: str, mode: str) -> None:
     """Three copies with the proportions of the upload."""
-    pictures = await reencode(picture(kind, mode=mode), WIDTHS, LIMITS)
+    pictures = await as_webp(picture(kind, mode=mode), WIDTHS, LIMITS)
     opened = [Image.open(io.BytesIO(packed), formats=("WEBP",)) for packed in pictures]
     assert [image.size for image in opened] == [(160, 240), (320, 480), (480, 720)]
 
@@ -56,7 +56,7 @@ async def test_nothing_but_pixels_is_kept() -> None:
     exif[0x010E] = "SECRET-PLACE"
     exif[0x0112] = 6  # lying on its side
     upload = picture("JPEG", (450, 300), exif=exif, comment=b"SECRET-COMMENT")
-    pictures = await reencode(upload + b"SECRET-TAIL<?php", WIDTHS, LIMITS)
+    pictures = await as_webp(upload + b"SECRET-TAIL<?php", WIDTHS, LIMITS)
     assert not any(b"SECRET" in packed for packed in pictures)
     image = Image.open(io.BytesIO(pictures[0]))
     assert (image.size, dict(image.getexif())) == ((160, 240), {})
@@ -85,7 +85,7 @@ async def test_hostile_is_refused_with_a_reason(upload: bytes, why: str) -> None
     """Bombs, foreign formats and broken files cost little and are told why."""
     began = time.monotonic()
     with pytest.raises(ImageRefused, match=why):
-        await reencode(upload, WIDTHS, LIMITS)
+        await as_webp(upload, WIDTHS, LIMITS)
     assert time.monotonic() - began < 10
 
 
@@ -93,13 +93,13 @@ async def test_memory_has_an_end() -> None:
     """A picture that needs more than its share is refused; only the child pays."""
     upload = picture("PNG", (5_000, 5_000))
     with pytest.raises(ImageRefused, match=r"costly|many pixels"):
-        await reencode(upload, WIDTHS, Limits(memory_bytes=300 * 1024 * 1024))
+        await as_webp(upload, WIDTHS, Limits(memory_bytes=300 * 1024 * 1024))
 
 
 async def test_time_has_an_end() -> None:
     """A child that does not finish is killed."""
     with pytest.raises(ImageRefused, match="too long"):
-        await reencode(picture("PNG"), WIDTHS, Limits(wall_s=0.001))
+        await as_webp(picture("PNG"), WIDTHS, Limits(wall_s=0.001))
 
 
 class TestDrawnCovers:

@@ -26,6 +26,9 @@ JOIN book_counters k ON k.book_id = b.id
 LEFT JOIN categories c ON c.id = b.category_id
 LEFT JOIN groups g ON g.id = b.group_id
 """
+LIST = f"SELECT {BOOK}, {{sort}} AS sort_value {FROM}"
+"""For `infra.listing`; $1 is the viewer's id or NULL."""
+
 COUNTERS = "book_id, views, downloads, likes, version"
 PLAIN = "immutable_unaccent({q})"
 WORDS = f"""
@@ -61,15 +64,6 @@ def relevance(parameter: str) -> str:
 async def book_by_id(db: Queryable, viewer_id: int | None, book_id: int) -> Record | None:
     """One book as a viewer sees it. books_pkey."""
     return await db.fetchrow(f"SELECT {BOOK} {FROM} WHERE b.id = $2::bigint", viewer_id, book_id)
-
-
-async def list_books(
-    db: Queryable, args: Sequence[Any], *, where: str, key: str, order: str
-) -> list[Record]:
-    """One page; `where`, `key` and `order` are built by the service from constants only."""
-    return await db.fetch(
-        f"SELECT {BOOK}, {key} AS sort_key {FROM} WHERE {where} ORDER BY {order}", *args
-    )
 
 
 async def lock_book(db: Queryable, book_id: int) -> Record | None:

@@ -1,6 +1,6 @@
 """Named SQL of categories and groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from asyncpg import Record
@@ -12,6 +12,11 @@ COLUMNS: dict[Shelf, str] = {
     "categories": "id, name, description, version, created_at, updated_at",
     "groups": "id, name, category_id, version, created_at, updated_at",
 }
+LISTS = {
+    shelf: f"SELECT {columns}, {{sort}} AS sort_value FROM {shelf}"
+    for shelf, columns in COLUMNS.items()
+}
+"""For `infra.listing`."""
 
 
 async def shelf_by_id(db: Queryable, shelf: Shelf, shelf_id: int) -> Record | None:
@@ -25,16 +30,6 @@ async def lock_shelf(db: Queryable, shelf: Shelf, shelf_id: int) -> Record | Non
     """The row that a change starts from, locked until the transaction ends."""
     return await db.fetchrow(
         f"SELECT {COLUMNS[shelf]} FROM {shelf} WHERE id = $1::bigint FOR UPDATE", shelf_id
-    )
-
-
-async def list_shelves(
-    db: Queryable, shelf: Shelf, args: Sequence[Any], *, where: str, key: str, order: str
-) -> list[Record]:
-    """One page; `where`, `key` and `order` are built by the service from constants only."""
-    return await db.fetch(
-        f"SELECT {COLUMNS[shelf]}, {key} AS sort_key FROM {shelf} WHERE {where} ORDER BY {order}",
-        *args,
     )
 
 

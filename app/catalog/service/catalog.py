@@ -1,5 +1,7 @@
 """Books: who may see and change them, their text, their passages, their counters."""
 
+from datetime import datetime
+
 from app.catalog.policy import can_edit_catalog
 from app.catalog.queries import books, texts
 from app.catalog.schemas import (
@@ -20,7 +22,6 @@ from app.catalog.schemas import (
     Totals,
     UpdateBook,
 )
-from app.catalog.service.listing import Moment, Question, Sort, Whole, both_ways
 from app.catalog.service.passages import searched_words, telling_words
 from app.catalog.service.rows import (
     as_bigint,
@@ -35,23 +36,27 @@ from app.catalog.service.rows import (
     unknown_places,
 )
 from app.infra.db import Database, Queryable
+from app.infra.listing import Conditions, Listing, PageRequest, SortKey, fetch_page
 from app.kit.paging import Page
 from app.kit.principal import Principal
 from app.media.service import Media
 
-SORTS: dict[str, Sort] = {
-    **both_ways("id", "b.id", "b.id", Whole),
-    **both_ways("title", "b.title_key", "b.id", str),
-    **both_ways("author", "b.author_key", "b.id", str),
-    "year": Sort("coalesce(b.year, 2147483647)", "b.id", Whole),
-    "-year": Sort("coalesce(b.year, -2147483648)", "b.id", Whole, is_descending=True),
-    **both_ways("created_at", "b.created_at", "b.id", Moment),
-    **both_ways("updated_at", "b.updated_at", "b.id", Moment),
-    **both_ways("views", "k.views", "k.book_id", Whole),
-    **both_ways("downloads", "k.downloads", "k.book_id", Whole),
-    **both_ways("likes", "k.likes", "k.book_id", Whole),
+SORTS = {
+    "id": SortKey("b.id", int),
+    "title": SortKey("b.title_key"),
+    "author": SortKey("b.author_key"),
+    "year": SortKey("coalesce(b.year, 2147483647)", int),
+    "created_at": SortKey("b.created_at", datetime),
+    "updated_at": SortKey("b.updated_at", datetime),
+    "views": SortKey("k.views", int),
+    "downloads": SortKey("k.downloads", int),
+    "likes": SortKey("k.likes", int),
 }
-RELEVANCE = "relevance"
+LATEST_YEAR = {"year": SortKey("coalesce(b.year, -2147483648)", int)}
+"""Books without a year come last in both directions; each direction has its index."""
+
+COUNTED = {"views", "downloads", "likes"}
+BY_RELEVANCE = "-relevance"
 MIN_FUZZY_LETTERS = 4
 MAX_FUZZY_WORDS = 8
 MAX_QUESTION_CHARACTERS = 2000
@@ -73,25 +78,27 @@ class Catalog:
 
     async def list_books(self, viewer: Principal | None, query: BookQuery) -> Page[Book]:
         """One page of the books that answer a question. Raises InvalidInput."""
-        question = Question(id_of(viewer))
-        sorts = SORTS
-        if query.q and query.q.strip():
-            text = question.parameter(query.q.strip())
-            words = [question.parameter(word) for word in searched_words(query.q)]
-            question.narrow(books.matches(text, words))
-            found = Sort(books.relevance(text), "b.id", Whole, is_descending=True)
-            sorts = {**SORTS, RELEVANCE: found}
-        question.where("b.category_id = {}::bigint", query.category_id)
-        question.where("b.group_id = {}::bigint", query.group_id)
-        question.where("b.author_key = lower(immutable_unaccent({}))", query.author)
-        question.where("b.language = {}", query.language)
-        question.where("b.year = {}::bigint", query.year)
-        question.sort(query.sort or (RELEVANCE if sorts is not SORTS else "title"), sorts)
-        question.after(query.cursor)
-        parts = question.take(query.limit)
-        rows = await books.list_books(self._db, question.args, **parts)
-        cursor = question.next_cursor(rows, query.limit)
-        return Page([book_of(row) for row in rows[: query.limit]], cursor)
+        where = Conditions()
+        where.param(id_of(viewer))  # $1 of every statement on books
+        sorts = {**SORTS, **(LATEST_YEAR if query.sort == "-year" else {})}
+        text = (query.q or "").strip()
+        if text:
+            place = where.param(text)
+            words = [where.param(word) for word in searched_words(text)]
+            where.terms.append(books.matches(place, words))
+            sorts["relevance"] = SortKey(books.relevance(place), int)
+        where.add("b.category_id = {}::bigint", query.category_id)
+        where.add("b.group_id = {}::bigint", query.group_id)
+        where.add("b.author_key = lower(immutable_unaccent({}))", query.author)
+        where.add("b.language = {}", query.language)
+        where.add("b.year = {}::bigint", query.year)
+        sort = query.sort or (BY_RELEVANCE if text else "title")
+        # The table that holds the key also breaks ties, so that one index serves both.
+        tie = "k.book_id" if sort.removeprefix("-") in COUNTED else "b.id"
+        listing = Listing(books.LIST, sorts, sort, tie)
+        page = PageRequest(sort, query.limit, query.cursor)
+        rows, cursor = await fetch_page(self._db, listing, where, page)
+        return Page([book_of(row) for row in rows], cursor)
 
     async def create_book(self, principal: Principal, new: CreateBook) -> Book:
         """Add a book. Raises Forbidden, UnknownPlace, GroupInOtherCategory, ExtraTooLarge."""

@@ -41,7 +41,7 @@ def as_bigint(number: int) -> int:
 def book_of(row: Record) -> Book:
     """A row of `queries.books` as everybody sees it."""
     fields = dict(row)
-    fields.pop("sort_key", None)
+    fields.pop("sort_value", None)
     cover_hash = fields.pop("cover_hash")
     return Book(cover=Cover.of(cover_hash) if cover_hash else None, **fields)
 

@@ -24,18 +24,22 @@ from app.catalog.schemas import (
     UpdateCategory,
     UpdateGroup,
 )
-from app.catalog.service.listing import Moment, Question, Whole, both_ways
 from app.catalog.service.rows import as_bigint, check_expected, given, tidy_values
 from app.infra.db import Database, Queryable
+from app.infra.listing import (
+    CREATED_AT,
+    Conditions,
+    Listing,
+    PageRequest,
+    SortKey,
+    escape_like,
+    fetch_page,
+)
 from app.kit.errors import AppError
 from app.kit.paging import Page
 from app.kit.principal import Principal
 
-SORTS = {
-    **both_ways("id", "id", "id", Whole),
-    **both_ways("name", "lower(name)", "id", str),
-    **both_ways("created_at", "created_at", "id", Moment),
-}
+SORTS = {"id": SortKey("id", int), "name": SortKey("lower(name)"), "created_at": CREATED_AT}
 NOT_FOUND: dict[shelves.Shelf, type[AppError]] = {
     "categories": CategoryNotFound,
     "groups": GroupNotFound,
@@ -137,22 +141,20 @@ class Shelves:
     async def _page(
         self, shelf: shelves.Shelf, query: ShelfQuery
     ) -> tuple[list[dict[str, Any]], str | None]:
-        question = Question()
-        if query.q and query.q.strip():
-            question.where(
-                "immutable_unaccent(name) ILIKE '%' || immutable_unaccent({}) || '%'",
-                _escaped(query.q.strip()),
-            )
-        question.where("lower(name) = lower({})", query.name)
-        question.where("category_id = {}::bigint", query.category_id)
-        question.sort(query.sort or "name", SORTS)
-        question.after(query.cursor)
-        parts = question.take(query.limit)
-        rows = await shelves.list_shelves(self._db, shelf, question.args, **parts)
-        items = [dict(row) for row in rows[: query.limit]]
+        where = Conditions()
+        where.add(
+            "immutable_unaccent(name) ILIKE '%' || immutable_unaccent({}) || '%'",
+            escape_like(query.q),
+        )
+        where.add("lower(name) = lower({})", query.name)
+        where.add("category_id = {}::bigint", query.category_id)
+        listing = Listing(shelves.LISTS[shelf], SORTS, "name")
+        page = PageRequest(query.sort, query.limit, query.cursor)
+        rows, cursor = await fetch_page(self._db, listing, where, page)
+        items = [dict(row) for row in rows]
         for item in items:
-            del item["sort_key"]
-        return items, question.next_cursor(rows, query.limit)
+            del item["sort_value"]
+        return items, cursor
 
     async def _delete(
         self, shelf: shelves.Shelf, principal: Principal, shelf_id: int, expected: int | None
@@ -176,11 +178,6 @@ def _present(row: Record | None, error: type[AppError]) -> Record:
     if row is None:
         raise error
     return row
-
-
-def _escaped(text: str) -> str:
-    """Text for LIKE in which every character means itself."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 @contextmanager

@@ -4,6 +4,6 @@ The only package that knows Pillow. Uploads are decoded in a child process with 
 (`_child.py`); nothing of an upload but its pixels is ever stored.
 """
 
-from app.infra.images.reencode import ImageRefused, Limits, reencode
+from app.infra.images.uploads import ImageRefused, Limits, as_webp
 
-__all__ = ["ImageRefused", "Limits", "reencode"]
+__all__ = ["ImageRefused", "Limits", "as_webp"]

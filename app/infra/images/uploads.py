@@ -27,7 +27,7 @@ class Limits(Struct, frozen=True):
     wall_s: float = 15.0
 
 
-async def reencode(data: bytes, widths: Sequence[int], limits: Limits) -> list[bytes]:
+async def as_webp(data: bytes, widths: Sequence[int], limits: Limits) -> list[bytes]:
     """WebP copies in these widths, made of nothing but the picture's pixels.
 
     Raises ImageRefused. A child that is still at work when the caller goes away is killed.
