@@ -6,7 +6,6 @@
 import asyncio
 import os
 import socket
-from contextlib import suppress
 
 import structlog
 
@@ -19,6 +18,7 @@ from app.infra.llm import LanguageModel
 from app.infra.logs import configure_logs
 from app.infra.notify import Listener
 from app.kit.ids import new_id
+from app.kit.tasks import end_task
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -85,6 +85,4 @@ async def _drained(pool: AnswerPool, parts: list[asyncio.Task[None]]) -> None:
     """The listener stays until the end: a stop still counts while answers finish."""
     await pool.drain()
     for part in parts:
-        part.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await part
+        await end_task(part)

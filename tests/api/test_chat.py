@@ -26,8 +26,7 @@ async def worker(served: Served) -> AsyncIterator[None]:
     working = asyncio.create_task(work(served.house, model))
     yield
     working.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await working
+    await asyncio.wait({working})
     await model.stop()
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from app.infra.notify import Listener
 from app.kit.errors import AppError, NotFound
 from app.kit.principal import Principal, Role
 from app.kit.secret import Secret
+from app.kit.tasks import end_task
 from realtime import Identity, MemoryBroker, MemoryBus, Node, RealtimeError
 from realtime.testing import Client, MemoryLog, token_is_user
 from tests.support.fake_llm import FakeLLM
@@ -160,8 +161,7 @@ class Worker:
         for task in [*self.tasks, *answers]:
             task.cancel()
         for task in [*self.tasks, *answers]:
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+            await end_task(task)
 
 
 class Tab:

@@ -6,7 +6,7 @@ fence in every statement makes sure that a late writer changes nothing.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import structlog
@@ -20,6 +20,7 @@ from app.chat.tutor.turns import last_word
 from app.infra.db import AWAY, Database
 from app.infra.llm import ModelFailure
 from app.kit.errors import Unavailable
+from app.kit.tasks import end_task
 
 log = structlog.get_logger(__name__)
 
@@ -106,14 +107,14 @@ class Answering:
         writing = asyncio.create_task(self._write())
         try:
             status, error = await self._watch(writing)
-            await _cancel(writing)
-            await _cancel(publishing)
+            await end_task(writing)
+            await end_task(publishing)
             await self._finish(status, error)
         except LeaseLost:
             log.warning("answer.lease-lost", message_id=self.job.id, fence=self.job.fence)
         finally:
-            await _cancel(writing)
-            await _cancel(publishing)
+            await end_task(writing)
+            await end_task(publishing)
 
     async def _watch(self, writing: asyncio.Task[None]) -> tuple[AnswerStatus, str | None]:
         """Checkpoint until the writer is done or told to stop. Raises LeaseLost."""
@@ -232,10 +233,3 @@ class Answering:
             if row is None:
                 raise LeaseLost
             return row
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    """End a task and wait for its end; what it raised has been read or does not matter now."""
-    task.cancel()
-    with suppress(asyncio.CancelledError, Exception):
-        await task

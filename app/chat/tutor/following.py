@@ -6,7 +6,6 @@ larger steps then. The reader's going away stops nothing but the following.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -15,6 +14,7 @@ from app.chat.schemas import Event, Message, ModelInfo
 from app.chat.tutor.events import TailPublisher, channel_of
 from app.chat.tutor.transcript import Follower, decode_event, merge
 from app.chat.tutor.turns import terminal_of
+from app.kit.tasks import end_task
 from realtime import BrokerUnavailable, Publication, RealtimeError
 from realtime import Follower as TailFollower
 
@@ -140,9 +140,7 @@ class _Live:
     async def close(self) -> None:
         """Leave; nothing runs on."""
         if self._next is not None:
-            self._next.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await self._next
+            await end_task(self._next)
         await self._leave()
 
     async def _leave(self) -> None:
