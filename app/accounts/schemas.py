@@ -78,6 +78,10 @@ class SignedIn(Struct, frozen=True, omit_defaults=True):
     token: str | None = None
 
 
+class NoContentYet(Struct, frozen=True):
+    """`{}`: nothing tells whether the address was free."""
+
+
 class RealtimeToken(Struct, frozen=True):
     """A token for one `connect` of the realtime protocol, valid for `expires_in` seconds."""
 

@@ -4,6 +4,7 @@ Nothing here is the truth. In an outage every verb fails at once with BrokerUnav
 messages flow again the receiver is told to compare with the truth.
 """
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
@@ -133,11 +134,22 @@ class RedisBroker:
         """Run one command; while the link is down nothing waits for a timeout."""
         if not self._link.connected:
             raise BrokerUnavailable(self._link.last_error)
+        cancelled_before = _cancellations()
         try:
-            return await verb(*args, **kwargs)
+            answer = await verb(*args, **kwargs)
         except FAULTS as fault:
             log.warning("realtime.redis_failed error=%r", fault)
             raise BrokerUnavailable(repr(fault)) from fault
+        if _cancellations() > cancelled_before:
+            # redis-py waits with `asyncio.wait_for`, which loses a cancellation that comes together
+            # with the result (Python <= 3.11): the caller would never hear of it.
+            raise asyncio.CancelledError
+        return answer
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 def _new_epoch() -> str:

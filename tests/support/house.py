@@ -81,23 +81,29 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
 
 
 @pytest.fixture(scope="session")
-def settings(settings_env: dict[str, str], s3_server: S3, fake_llm: FakeLLM) -> Settings:
-    """The settings of the run's app: cheap hashes, everything else as in `serve`."""
-    return Settings.from_env(
-        {
-            **settings_env,
-            "S3_ENDPOINT_URL": s3_server.endpoint_url,
-            "S3_ACCESS_KEY_ID": s3_server.access_key_id,
-            "S3_SECRET_ACCESS_KEY": s3_server.secret_access_key,
-            "OPENAI_BASE_URL": fake_llm.base_url,
-            "OPENAI_API_KEY": "tests",
-            "OPENAI_MODEL": "scripted",
-            "SICERDAS_REQUIRE_VERIFIED_EMAIL": "false",
-            "SICERDAS_PASSWORD_HASH_TIME_COST": "1",
-            "SICERDAS_PASSWORD_HASH_MEMORY_KIB": "8192",
-            "SICERDAS_PASSWORD_HASH_PARALLELISM": "1",
-        }
-    )
+def app_environment(
+    settings_env: dict[str, str], s3_server: S3, fake_llm: FakeLLM
+) -> dict[str, str]:
+    """The environment of the run's app: cheap hashes, everything else as in `serve`."""
+    return {
+        **settings_env,
+        "S3_ENDPOINT_URL": s3_server.endpoint_url,
+        "S3_ACCESS_KEY_ID": s3_server.access_key_id,
+        "S3_SECRET_ACCESS_KEY": s3_server.secret_access_key,
+        "OPENAI_BASE_URL": fake_llm.base_url,
+        "OPENAI_API_KEY": "tests",
+        "OPENAI_MODEL": "scripted",
+        "SICERDAS_REQUIRE_VERIFIED_EMAIL": "false",
+        "SICERDAS_PASSWORD_HASH_TIME_COST": "1",
+        "SICERDAS_PASSWORD_HASH_MEMORY_KIB": "8192",
+        "SICERDAS_PASSWORD_HASH_PARALLELISM": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def settings(app_environment: dict[str, str]) -> Settings:
+    """The settings of the run's app."""
+    return Settings.from_env(app_environment)
 
 
 @pytest.fixture(scope="session")

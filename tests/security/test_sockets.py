@@ -1,0 +1,148 @@
+"""Who may open a socket, what they may hear, and how fast a right ends (S1, S2 of the table)."""
+
+import asyncio
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from app.http.sessions import COOKIE_NAME
+from tests.security.test_origin import foreign_origins
+from tests.story.wire import Wire, connected, opened
+from tests.support.house import MakePerson, Person, Served
+
+REVOKED_WITHIN_S = 1.0
+
+
+def cookie_of(person: Person) -> dict[str, str]:
+    """The session as a browser sends it."""
+    return {"cookie": f"{COOKIE_NAME}={person.token}"}
+
+
+async def realtime_token(person: Person) -> str:
+    """A token for `connect`."""
+    answer = await person.http.get("/api/v1/realtime/token")
+    token: str = answer.raise_for_status().json()["token"]
+    return token
+
+
+class TestOpening:
+    async def test_v4_4_2_foreign_origin_is_refused_before_accept(
+        self, served: Served, learner: Person
+    ) -> None:
+        """Every look-alike is 403: no frame is ever exchanged."""
+        for origin in filter(None, foreign_origins(served)):
+            with pytest.raises(InvalidStatus) as refused:
+                async with opened(served.url, additional_headers=cookie_of(learner), origin=origin):
+                    pytest.fail(f"accepted {origin}")
+            assert refused.value.response.status_code == 403, origin
+
+    async def test_v4_4_2_own_origin_with_cookie_is_the_person(
+        self, served: Served, learner: Person
+    ) -> None:
+        """A browser on our own page needs no token."""
+        headers = cookie_of(learner)
+        async with opened(served.url, additional_headers=headers, origin=served.url) as wire:
+            assert "connect" in await wire.command(connect={})
+            own = await wire.command(subscribe={"channel": f"user:{learner.id}"})
+            assert "subscribe" in own
+
+    async def test_v4_4_3_cookie_without_origin_is_ignored(
+        self, served: Served, learner: Person
+    ) -> None:
+        """A program with somebody's cookie must show a token."""
+        async with opened(served.url, additional_headers=cookie_of(learner)) as wire:
+            reply = await wire.command(connect={})
+            assert reply["error"]["code"] == 101
+
+
+class TestListening:
+    @pytest.mark.parametrize(
+        ("channel", "code"),
+        [
+            ("moderation:queue", 103),
+            ("nonsense", 102),
+            ("nonsense:1", 102),
+            ("book:2147483647", 404),
+            ("book:abc", 404),
+            ("chat:01m81tx2y6je7kmthcb0t8a2zy", 404),
+            ("user:2147483647", 404),
+        ],
+    )
+    async def test_learner_is_refused(
+        self, served: Served, learner: Person, channel: str, code: int
+    ) -> None:
+        """Absent and foreign channels look the same; staff's are forbidden; the rest is unknown."""
+        async with connected(served.url, await realtime_token(learner)) as wire:
+            reply = await wire.command(subscribe={"channel": channel})
+            assert reply["error"]["code"] == code
+
+    @pytest.mark.parametrize("channel", ["moderation:queue", "chat:x", "user:1"])
+    async def test_nobody_hears_only_books(self, served: Served, channel: str) -> None:
+        """Without a session there is an empty user, and error 101 for everything but books."""
+        async with connected(served.url, "") as wire:
+            reply = await wire.command(subscribe={"channel": channel})
+            assert reply["error"]["code"] == 101
+
+    async def test_nobody_calls_a_method(self, served: Served) -> None:
+        """rpc is for signed-in people."""
+        async with connected(served.url, "") as wire:
+            reply = await wire.command(rpc={"method": "chat.send", "data": {"message": "Hi"}})
+            assert reply["error"]["code"] == 101
+
+    async def test_unknown_method_is_104(self, served: Served, learner: Person) -> None:
+        """A typing error is told as such."""
+        async with connected(served.url, await realtime_token(learner)) as wire:
+            reply = await wire.command(rpc={"method": "chat.sned", "data": {}})
+            assert reply["error"]["code"] == 104
+
+    async def test_clients_publish_nothing(self, served: Served, learner: Person) -> None:
+        """Facts are made by verbs, never by raw events."""
+        async with connected(served.url, await realtime_token(learner)) as wire:
+            reply = await wire.command(publish={"channel": "book:1", "data": {"likes": 99}})
+            assert reply["error"]["code"] == 103
+
+
+class TestRevocation:
+    async def test_v7_4_1_logout_ends_the_sessions_sockets(
+        self, served: Served, person: MakePerson
+    ) -> None:
+        """A minute-old token does not outlive its session."""
+        someone = await person()
+        async with connected(served.url, await realtime_token(someone)) as wire:
+            await someone.http.post("/api/v1/auth/logout")
+            await closed_soon(wire)
+
+    async def test_v8_3_2_role_change_ends_the_persons_sockets(
+        self, served: Served, person: MakePerson, admin: Person
+    ) -> None:
+        """A socket never keeps rights that its person has lost."""
+        someone = await person()
+        async with connected(served.url, await realtime_token(someone)) as wire:
+            url = f"/api/v1/users/{someone.id}/role"
+            await admin.http.put(url, json={"role": "teacher"})
+            await closed_soon(wire)
+
+    async def test_v7_4_2_deactivation_ends_the_persons_sockets(
+        self, served: Served, person: MakePerson, admin: Person
+    ) -> None:
+        """A closed account hears nothing more, and its token opens nothing."""
+        someone = await person()
+        token = await realtime_token(someone)
+        async with connected(served.url, token) as wire:
+            await admin.http.post(f"/api/v1/users/{someone.id}/deactivate", json={})
+            await closed_soon(wire)
+        with pytest.raises((ConnectionError, ConnectionClosed, TimeoutError)):
+            async with connected(served.url, token):
+                pytest.fail("a token of an ended session was accepted")
+
+
+async def closed_soon(wire: Wire) -> None:
+    """The server ends the connection within a second."""
+    code = await asyncio.wait_for(wire.closed(), REVOKED_WITHIN_S)
+    assert code is not None
+
+
+async def test_tokens_need_a_session(nobody: httpx.AsyncClient) -> None:
+    """Nobody logged in, no token."""
+    assert (await nobody.get("/api/v1/realtime/token")).status_code == 401
