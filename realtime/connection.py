@@ -202,14 +202,16 @@ class Connection:
         """Hand the queue to the transport; one that accepts nothing for so long is too slow."""
         frames = self._outbox.take()
         try:
-            async with asyncio.timeout(timeout_s) as self._sending:
-                await self._transport.send(frames)
+            async with asyncio.timeout(timeout_s) as deadline:
+                self._sending = deadline
+                try:
+                    await self._transport.send(frames)
+                finally:
+                    self._sending = None
         except TransportClosed:
             self.lost()
         except TimeoutError:
             self._too_slow()
-        finally:
-            self._sending = None
 
     def _too_slow(self) -> None:
         """Speak the verdict once; what waits would never be read."""
