@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from app.kit.principal import Role
 from tests.browser.conftest import OpenWindow
 from tests.support.house import MakePerson, Person
 
@@ -86,7 +87,7 @@ async def test_teacher_adds_changes_and_removes_a_book(
     window: OpenWindow, person: MakePerson
 ) -> None:
     """The whole life of a record."""
-    visit = await window(await person("teacher"), "/books/new")
+    visit = await window(await person(Role.TEACHER), "/books/new")
     await visit.page.get_by_label("Title").fill("A Book of Winds")
     await visit.page.get_by_label("Year").fill("1901")
     await visit.page.get_by_role("button", name="Save").click()
@@ -101,9 +102,7 @@ async def test_teacher_adds_changes_and_removes_a_book(
     await expect(visit.page).to_have_url(f"{visit.url}/")
 
 
-async def test_admin_changes_a_role(
-    window: OpenWindow, person: MakePerson, admin: Person
-) -> None:
+async def test_admin_changes_a_role(window: OpenWindow, person: MakePerson, admin: Person) -> None:
     """The list shows the new role, and the person is told by what they may do."""
     promoted = await person(name="Wati Baru")
     visit = await window(admin, "/admin/users")

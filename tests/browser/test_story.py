@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from app.kit.principal import Role
 from tests.browser.conftest import OpenWindow
 from tests.support.fake_llm import FakeLLM, Script
 from tests.support.house import MakePerson, Person
@@ -24,7 +25,8 @@ RECORD_LENGTHS = """() => {
     const text = document.querySelector('.answer__text');
     if (text) window.lengths.add(text.textContent.length);
   };
-  new MutationObserver(note).observe(document.body, {subtree: true, childList: true, characterData: true});
+  const all = {subtree: true, childList: true, characterData: true};
+  new MutationObserver(note).observe(document.body, all);
 }"""
 
 
@@ -74,7 +76,7 @@ async def test_decision_of_one_moderator_shows_in_the_other_window(
     window: OpenWindow, person: MakePerson, learner: Person, book_id: int
 ) -> None:
     """Nobody can decide what somebody else has decided, and nobody needs to reload to know."""
-    first, second = await person("moderator"), await person("moderator")
+    first, second = await person(Role.MODERATOR), await person(Role.MODERATOR)
     body = {"target_type": "book", "target_id": book_id, "reason": f"Twice seen {book_id}"}
     report = (await learner.http.post("/api/v1/reports", json=body)).raise_for_status().json()
     watching = await window(second, "/moderation")
@@ -143,7 +145,9 @@ async def test_second_tab_follows_the_same_answer(
         await expect(first.page.locator(".answer__text")).to_contain_text("word5 ")
         second = await first.context.new_page()
         await second.goto(first.page.url)
-        ended = [page.locator("[data-status=completed] .answer__text") for page in (first.page, second)]
+        ended = [
+            page.locator("[data-status=completed] .answer__text") for page in (first.page, second)
+        ]
         await asyncio.gather(*(text.wait_for() for text in ended))
     texts = [await text.inner_text() for text in ended]
     assert texts[0].strip() == texts[1].strip() == "".join(WORDS).strip()

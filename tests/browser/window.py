@@ -31,7 +31,7 @@ class Window:
 
     def check(self) -> None:
         """Nothing was logged as an error, nothing came from another host."""
-        assert self.faults == []
+        assert not self.faults, self.faults
 
     def _on_console(self, message: ConsoleMessage) -> None:
         where = message.location["url"]

@@ -23,7 +23,7 @@ class Chromium:
 
 
 def find_chromium() -> Chromium:
-    """The one named by SICERDAS_CHROMIUM (`npm` takes the one from npm), the machine's, or npm's."""
+    """The one that SICERDAS_CHROMIUM names, the machine's, or npm's (`npm` asks for that one)."""
     chosen = os.environ.get("SICERDAS_CHROMIUM")
     if chosen and chosen != "npm":
         return Chromium(chosen)
