@@ -1,6 +1,6 @@
 """The composition root of the API: settings in, one Litestar app out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,9 +17,10 @@ from app.contract import documents
 from app.house import House
 from app.http.bodies import StrictRequest
 from app.http.docs import contract_routes
-from app.http.headers import HeadersMiddleware
+from app.http.headers import with_head, with_headers
 from app.http.health import Check, health_routes
 from app.http.idempotency import IdempotencyMiddleware
+from app.http.metrics import Metrics
 from app.http.pages import Pages
 from app.http.problems import handlers
 from app.http.sessions import (
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> Litestar:
     """One app with its own house; nothing is opened before the lifespan starts."""
     house = House(settings)
     pages = Pages(settings.frontend_dist)
+    metrics = Metrics(_gauges(house))
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -73,12 +75,12 @@ def create_app(settings: Settings) -> Litestar:
             *media_routes.root_routes,
             socket_route(house.node, _cookie_identity(house), settings.public_origins),
             *health_routes(_checks(house), required=REQUIRED_PARTS),
+            metrics.route(),
             *pages.routes(),
         ],
         dependencies=_dependencies(house),
         guards=[signed_in],
         middleware=[
-            HeadersMiddleware(),
             SessionMiddleware(house.accounts.principal_by_token, settings.public_origins),
             IdempotencyMiddleware(house.idempotency, max_body_bytes=settings.max_body_bytes),
         ],
@@ -92,6 +94,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     for handler in contract_routes(documents(app), settings.contract_dir / "docs" / "dist"):
         app.register(handler)
+    app.asgi_handler = metrics.around(with_headers(with_head(app.asgi_handler)))
     return app
 
 
@@ -116,6 +119,15 @@ def _dependencies(house: House) -> dict[str, Provide]:
     provided["principal"] = Provide(provide_principal)
     provided["viewer"] = Provide(provide_viewer)
     return provided
+
+
+def _gauges(house: House) -> dict[str, tuple[str, Callable[[], float]]]:
+    node = house.node
+    return {
+        "realtime_connections": ("How many sockets are open?", lambda: node.state.connections),
+        "realtime_channels": ("How many channels are heard here?", lambda: node.state.channels),
+        "realtime_broker_connected": ("Is Redis there?", lambda: float(node.state.connected)),
+    }
 
 
 def _cookie_identity(house: House) -> AuthenticateCookie:

@@ -1,9 +1,9 @@
-"""Security headers on every answer (OWASP ASVS 5.0, 3.4) and a request id for the logs."""
+"""Around every answer: security headers (OWASP ASVS 5.0, 3.4), a request id, HEAD."""
+
+from typing import Any
 
 from litestar.datastructures import MutableScopeHeaders
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Send
 from structlog.contextvars import bound_contextvars
 
 from app.kit.ids import new_id
@@ -23,13 +23,16 @@ FIXED = {
 YEAR_S = 31_536_000
 
 
-class HeadersMiddleware(ASGIMiddleware):
-    """Adds what is missing; a handler's own header of the same name stays."""
+def with_headers(app: ASGIApp) -> ASGIApp:
+    """Around the whole app: Litestar's own middleware never sees an address without a route.
 
-    scopes = (ScopeType.HTTP,)
+    A handler's own header of the same name stays.
+    """
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """See the class."""
+    async def handle(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
         request_id = new_id()
 
         async def send_with_headers(message: Message) -> None:
@@ -43,4 +46,25 @@ class HeadersMiddleware(ASGIMiddleware):
             await send(message)
 
         with bound_contextvars(request_id=request_id):
-            await next_app(scope, receive, send_with_headers)
+            await app(scope, receive, send_with_headers)
+
+    return handle
+
+
+def with_head(app: ASGIApp) -> ASGIApp:
+    """Answers HEAD as GET without the body (RFC 9110, 9.3.2)."""
+
+    async def handle(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
+        as_get: Any = {**scope, "method": "GET"}
+        await app(as_get, receive, send_without_body)
+
+    return handle

@@ -78,7 +78,7 @@ def load_folder(folder: Path, prefix: str = "") -> Mapping[str, Page]:
 def _load(path: Path, folder: Path) -> Page:
     body = path.read_bytes()
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    if media_type.startswith("text/") or media_type.endswith("javascript"):
+    if media_type.endswith("javascript"):  # Litestar adds the charset of text/* itself
         media_type += "; charset=utf-8"
     is_hashed = ("/" + path.relative_to(folder).as_posix()).startswith(HASHED)
     tag = hashlib.sha256(body).hexdigest()[:32]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import aioboto3
@@ -116,8 +116,11 @@ class Storage:
             await self._client.delete_object(Bucket=self._bucket, Key=key)
 
     async def check(self) -> None:
-        """One small request, for readiness. Raises Unavailable."""
-        with _faults():
+        """One small request, for readiness; the first `put` makes an absent bucket.
+
+        Raises Unavailable.
+        """
+        with suppress(ObjectMissing), _faults():
             async with asyncio.timeout(HEALTH_TIMEOUT_S):
                 await self._client.head_bucket(Bucket=self._bucket)
 

@@ -5,9 +5,6 @@ from typing import Annotated
 
 from msgspec import Meta
 
-NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL cannot store U+0000 in text."""
-
 Line = Annotated[
     str,
     Meta(
@@ -16,7 +13,7 @@ Line = Annotated[
         pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
     ),
 ]
-"""A few paragraphs."""
+"""One line with something to read in it and no control characters."""
 
 
 def tidy(value: str) -> str:
