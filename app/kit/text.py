@@ -5,6 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL cannot store U+0000 in text."""
+
 Line = Annotated[
     str,
     Meta(
