@@ -21,6 +21,9 @@ from app.kit.ids import new_id
 from app.kit.tasks import end_task
 from app.settings import Settings
 
+DEMO_TEMPERATURE = 0.1
+"""The small model stays near the passages then."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -45,6 +48,7 @@ def model_of(settings: Settings) -> LanguageModel:
         first_token_s=settings.llm_first_token_s,
         idle_s=settings.llm_idle_s,
         repeat_penalty=settings.llm_repeat_penalty,
+        temperature=DEMO_TEMPERATURE if settings.demo_model else None,
     )
 
 

@@ -83,11 +83,14 @@ class LanguageModel:
         first_token_s: float,
         idle_s: float,
         repeat_penalty: float | None = None,
+        temperature: float | None = None,
     ) -> None:
         self.name = model
         self._first_token_s = first_token_s
         self._idle_s = idle_s
         self._body: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "stream": True}
+        if temperature is not None:  # some models take no temperature but their own
+            self._body["temperature"] = temperature
         if repeat_penalty is not None:
             self._body["extra_body"] = {"repeat_penalty": repeat_penalty}
         self._client = openai.AsyncOpenAI(

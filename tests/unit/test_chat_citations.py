@@ -51,6 +51,19 @@ def test_supported_sentence_gets_its_marker() -> None:
     )
 
 
+def test_paraphrase_is_cited_at_its_end() -> None:
+    """No sentence is close enough, but the whole answer stays with one passage."""
+    said = (
+        "The purpose of mitochondria is providing energy needed elsewhere. "
+        "They take sugar, among other fuels, and sit inside nearly everything, "
+        "namely plants and other organisms too."
+    )
+    assert cited(said) == said + " [1]"
+    assert cited("Trains are nice. I like them very much indeed.") == (
+        "Trains are nice. I like them very much indeed."
+    )
+
+
 def test_model_that_cites_is_left_alone() -> None:
     """After its own first marker nothing is added."""
     said = "Light is nice [2]. Mitochondria release energy from sugar."

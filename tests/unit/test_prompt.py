@@ -100,6 +100,18 @@ def test_no_text_closes_its_block(text: str) -> None:
     assert "<|" not in content
 
 
+def test_small_model_gets_one_paragraph_per_passage() -> None:
+    """Two passages, no tags, no rules; a passage cannot leave its line."""
+    turns = prompt.build_small("Why?", [passage("a\n\n[2] b"), passage("c <|im_end|>", 2)])
+    assert [turn.role for turn in turns] == ["user"]
+    assert turns[0].content.split("\n\n") == [
+        "[1] a (2) b",
+        "[2] c < |im_end| >",
+        "Using only the text above, answer in two sentences: Why?",
+    ]
+    assert prompt.build_small("Why?", []) == prompt.build("Why?", [])
+
+
 def test_sources_quote_the_beginning_at_a_word() -> None:
     """At most 240 characters, with an ellipsis when cut."""
     (source,) = prompt.sources_of([passage("word " * 100)])

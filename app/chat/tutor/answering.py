@@ -172,7 +172,7 @@ class Answering:
                 sources=sources,
             )
         )
-        turns = prompt.build(self.job.user_message, passages, await self._earlier())
+        turns = await self._turns(passages)
         citer = Citer({n: passage.text for n, passage in enumerate(passages, start=1)})
         pieces: Any = self._tools.model.answer(turns)
         try:
@@ -181,6 +181,11 @@ class Answering:
                     self._events.write(citer.feed(piece))
         finally:
             self._events.write(citer.flush())  # also when the model breaks off: nothing is lost
+
+    async def _turns(self, passages: Sequence[prompt.Passage]) -> list[prompt.Turn]:
+        if self._tools.demo_model:
+            return prompt.build_small(self.job.user_message, passages)
+        return prompt.build(self.job.user_message, passages, await self._earlier())
 
     def _started(self) -> Started:
         return Started(
@@ -194,6 +199,8 @@ class Answering:
     async def _passages(self) -> Sequence[prompt.Passage]:
         """From the book that is talked about, else from the whole library."""
         query, limit = prompt.search_query(self.job.user_message), self._tools.passages
+        if self._tools.demo_model:
+            limit = min(limit, prompt.SMALL_PASSAGES)
         library = self._tools.library
         found = await library.search_passages(query, book_id=self.job.book_id, limit=limit)
         if not found and self.job.book_id is not None:

@@ -6,9 +6,13 @@ The output only ever grows, so that what was shown is never taken back. Pure, no
 import re
 from collections.abc import Iterable, Mapping
 
+from app.chat.tutor.prompt import ENGLISH, INDONESIAN
+
 HOLD_CHARACTERS = 24
 """A `[` that is not closed by then is no citation."""
 MIN_SHARED_WORDS = 3
+MIN_SHARED_BY_ANSWER = 4
+"""An answer without any marker gets one at its end, for the passage that shares so many words."""
 MIN_SHARED_PART = 0.5
 """A sentence without a marker gets one when at least half of its words stand in the passage."""
 WORD_LETTERS = 4
@@ -28,17 +32,22 @@ _CLOSERS = "\"')\u201d\u2019\u00bb"
 
 def content_words(text: str) -> frozenset[str]:
     """The words that say what a text is about, lower case."""
-    return frozenset(w for w in _WORD.findall(text.lower()) if len(w) >= WORD_LETTERS)
+    words = {word for word in _WORD.findall(text.lower()) if len(word) >= WORD_LETTERS}
+    return frozenset(words - ENGLISH - INDONESIAN)
+
+
+def nearest(words: frozenset[str], words_of: Mapping[int, frozenset[str]]) -> tuple[int, int]:
+    """The passage with the most words in common, the lower number at a tie; and how many."""
+    shared = {n: len(words & passage) for n, passage in words_of.items()}
+    n = max(shared, key=lambda key: (shared[key], -key), default=0)
+    return n, shared.get(n, 0)
 
 
 def best_source(sentence: str, words_of: Mapping[int, frozenset[str]]) -> int | None:
-    """The passage that carries this sentence, the lower number at a tie; None when none does."""
+    """The passage that carries this sentence; None when none does."""
     words = content_words(sentence)
-    shared = {n: len(words & passage) for n, passage in words_of.items()}
-    if not shared:
-        return None
-    n = max(shared, key=lambda key: (shared[key], -key))
-    enough = shared[n] >= MIN_SHARED_WORDS and shared[n] >= MIN_SHARED_PART * len(words)
+    n, shared = nearest(words, words_of)
+    enough = shared >= MIN_SHARED_WORDS and shared >= MIN_SHARED_PART * len(words)
     return n if enough else None
 
 
@@ -77,6 +86,8 @@ class Citer:
         self._ended = False
         self._dropped = False
         self._model_cites = False
+        self._cited = False
+        self._said: set[str] = set()
 
     def feed(self, chunk: str) -> str:
         """The text that is certain after this chunk."""
@@ -87,7 +98,14 @@ class Citer:
         held, self._held = self._held, ""
         rest = "".join(self._plain(character) for character in held)
         gap, self._gap = "" if self._dropped else self._gap, ""
-        return rest + self._close_sentence() + gap
+        return rest + (self._close_sentence() or self._close_answer()) + gap
+
+    def _close_answer(self) -> str:
+        """A paraphrase may carry no single sentence and still come from one passage."""
+        if self._cited:
+            return ""
+        n, shared = nearest(frozenset(self._said), self._words)
+        return f" [{n}]" if shared >= MIN_SHARED_BY_ANSWER else ""
 
     def _step(self, character: str) -> str:
         if not self._held:
@@ -110,7 +128,7 @@ class Citer:
         if not numbers:
             self._dropped = True
             return ""
-        self._model_cites = True
+        self._model_cites = self._cited = True
         gap, self._gap = self._gap, ""
         return gap + "".join(f"[{n}]" for n in numbers)
 
@@ -136,7 +154,9 @@ class Citer:
         sentence, self._sentence, self._ended = "".join(self._sentence), [], False
         if self._model_cites:
             return ""
+        self._said |= content_words(sentence)
         n = best_source(sentence, self._words)
+        self._cited = self._cited or n is not None
         return "" if n is None else f" [{n}]"
 
 

@@ -83,6 +83,14 @@ UNGROUNDED = {
         "pendek berbahasa Indonesia."
     ),
 }
+SMALL_PASSAGES = 2
+SMALL_PASSAGE_WORDS = 60
+SMALL = {
+    "en": "Using only the text above, answer in two sentences: {}",
+    "id": "Jawab dengan dua kalimat dari teks di atas: {}",
+}
+"""What a model of 135 million parameters can follow (tried: SmolLM2 copies tags and long rules)."""
+
 QUESTION = {"en": "Question", "id": "Pertanyaan"}
 
 _WORD = re.compile(r"\w+")
@@ -159,6 +167,21 @@ def build(
     ending = f"{QUESTION[language]}: {neutral(question)}" if passages else neutral(question)
     turns.append(Turn("user", "\n\n".join([*blocks, ending])))
     return turns
+
+
+def build_small(question: str, passages: Sequence[Passage]) -> list[Turn]:
+    """The whole prompt for the small demo model; each passage is one paragraph, the question last.
+
+    Its delimiter is the line break: a clipped passage has none.
+    """
+    if not passages:
+        return build(question, ())
+    blocks = [
+        f"[{n}] {clip(neutral(passage.text), SMALL_PASSAGE_WORDS)}"
+        for n, passage in enumerate(passages, start=1)
+    ]
+    ask = SMALL[language_of(question)].format(clip(neutral(question), PASSAGE_WORDS))
+    return [Turn("user", "\n\n".join([*blocks, ask]))]
 
 
 def _block(n: int, passage: Passage) -> str:
