@@ -3,6 +3,7 @@
 import type { Http, Query } from './http.ts';
 import type {
   Book,
+  BookDraft,
   Category,
   Chapter,
   ChapterTitle,
@@ -12,11 +13,12 @@ import type {
   Cover,
   Group,
   Info,
+  InteractionType,
   Page,
   Report,
+  ReportDraft,
   ReportStatus,
   Role,
-  TargetType,
   User,
 } from './types.ts';
 
@@ -31,25 +33,6 @@ export interface BookQuery extends Query {
   cursor?: string;
 }
 
-export interface BookDraft {
-  title: string;
-  author: string | null;
-  category_id: number | null;
-  group_id: number | null;
-  description: string | null;
-  year: number | null;
-  language: string | null;
-  subjects: string[];
-}
-
-export interface ReportDraft {
-  target_type: TargetType;
-  target_id: number;
-  reason: string;
-  extra?: Record<string, unknown>;
-}
-
-export type InteractionType = 'view' | 'download' | 'like' | 'unlike';
 export type Api = ReturnType<typeof createApi>;
 
 export function createApi(http: Http) {

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 const report = (id: number, extra: Partial<Report> = {}): Report => ({
   id,
   user_id: 1,
+  case_id: 'c1',
   target_type: 'book',
   target_id: 1,
   reason: 'wrong',
@@ -12,6 +13,7 @@ const report = (id: number, extra: Partial<Report> = {}): Report => ({
   status: 'pending',
   version: 1,
   created_at: '2026-01-01T00:00:00Z',
+  updated_at: '2026-01-01T00:00:00Z',
   decided_by: null,
   decided_at: null,
   target: { title: 'A book', url: '/books/1' },

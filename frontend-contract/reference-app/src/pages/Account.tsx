@@ -1,11 +1,13 @@
 /** One's own account: name, role, and the way out. */
 
 import { useSignal } from '@preact/signals';
+import { useLocation } from 'preact-iso';
 import { ApiError } from '@sicerdas/client';
 import { explain } from '../lib/errors.ts';
 import { date, t } from '../lib/i18n.ts';
 import { useTitle } from '../lib/page.ts';
 import { api, me } from '../lib/session.ts';
+import { leave } from '../lib/leave.ts';
 import { toast } from '../lib/toast.ts';
 import { Guarded } from '../ui/feedback.tsx';
 import { Field } from '../ui/Field.tsx';
@@ -23,6 +25,7 @@ export function Account() {
 }
 
 function Profile() {
+  const { route } = useLocation();
   const problem = useSignal<unknown>(null);
   const user = me.value;
   if (!user) return null;
@@ -71,6 +74,9 @@ function Profile() {
         <div class="form__actions">
           <button type="submit" class="button button--primary">
             {t('app.save')}
+          </button>
+          <button type="button" class="button" onClick={() => leave(route)}>
+            {t('nav.logout')}
           </button>
         </div>
       </form>

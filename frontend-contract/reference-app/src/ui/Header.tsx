@@ -4,12 +4,11 @@ import { useSignal } from '@preact/signals';
 import { useLocation } from 'preact-iso';
 import { useEffect } from 'preact/hooks';
 import { language, languages, speak, t, type Key } from '../lib/i18n.ts';
+import { leave } from '../lib/leave.ts';
 import { queue, useQueue } from '../lib/queue.ts';
-import { canAuthor, isAdmin, isStaff, link, logout, me } from '../lib/session.ts';
+import { canAuthor, isAdmin, isStaff, link, me } from '../lib/session.ts';
 import { initials, nameOf } from '../lib/text.ts';
 import { theme, wear, type Theme } from '../lib/theme.ts';
-import { explain } from '../lib/errors.ts';
-import { toast } from '../lib/toast.ts';
 import { Icon, Mark, type IconName } from './icons.tsx';
 
 export function Header() {
@@ -149,21 +148,12 @@ function AccountCorner() {
       </a>
     );
   }
-  async function leave() {
-    try {
-      await logout();
-      toast(t('auth.loggedOut'));
-      route('/');
-    } catch (error) {
-      toast(explain(error), 'warn');
-    }
-  }
   return (
     <div class="corner">
       <a class="avatar" href="/account" aria-label={`${t('nav.account')}: ${nameOf(user)}`} title={nameOf(user)}>
         {initials(nameOf(user))}
       </a>
-      <button type="button" class="button button--quiet button--small corner__out" onClick={leave}>
+      <button type="button" class="button button--quiet button--small corner__out" onClick={() => leave(route)}>
         {t('nav.logout')}
       </button>
     </div>
