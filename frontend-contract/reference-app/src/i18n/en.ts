@@ -1,6 +1,5 @@
 /** Every word of the app in English. The Indonesian dictionary must have exactly the same keys. */
 export const en = {
-  'app.tagline': 'A learning library whose every screen is alive.',
   'app.skip': 'Skip to content',
   'app.loading': 'Loading…',
   'app.retry': 'Try again',
@@ -23,11 +22,9 @@ export const en = {
   'nav.users': 'Users',
   'nav.newBook': 'New book',
   'nav.login': 'Log in',
-  'nav.signup': 'Sign up',
   'nav.logout': 'Log out',
   'nav.account': 'Account',
   'nav.menu': 'Menu',
-  'nav.apiDocs': 'API',
   'nav.language': 'Language',
   'nav.theme': 'Theme',
   'theme.system': 'As the system',
@@ -62,7 +59,6 @@ export const en = {
   'library.empty': 'No book matches.',
   'library.emptyHint': 'Try fewer words, or clear the filters.',
   'library.clear': 'Clear filters',
-  'library.clearSearch': 'Clear search',
 
   'book.by': 'by {author}',
   'book.unknownAuthor': 'Unknown author',
@@ -77,7 +73,6 @@ export const en = {
   'book.likeOf': 'Like “{title}”',
   'book.likeNeedsLogin': 'Log in to like books.',
   'book.reportNeedsLogin': 'Log in to report something.',
-  'book.read': 'Read',
   'book.startReading': 'Start reading',
   'book.download': 'Download',
   'book.report': 'Report',
@@ -96,7 +91,6 @@ export const en = {
   'reader.next': 'Next',
   'reader.contents': 'Contents',
   'reader.toBook': 'Book page',
-  'reader.ask': 'Ask the tutor',
   'reader.cited': 'The passage the tutor cited',
   'reader.passageLink': 'Link to this passage',
 
@@ -201,11 +195,8 @@ export const en = {
   'auth.welcome': 'Welcome, {name}.',
   'auth.loggedOut': 'You are logged out.',
   'auth.ended': 'Your session has ended. Please log in again.',
-  'auth.show': 'Show password',
-  'auth.hide': 'Hide password',
 
   'account.title': 'Your account',
-  'account.since': 'Member since {date}',
   'account.role': 'Role',
   'role.user': 'Learner',
   'role.teacher': 'Teacher',
@@ -215,8 +206,6 @@ export const en = {
   'users.title': 'Users',
   'users.search': 'Search by name or e-mail',
   'users.role': 'Role of {name}',
-  'users.status': 'Status',
-  'users.active': 'Active',
   'users.inactive': 'Deactivated',
   'users.deactivate': 'Deactivate',
   'users.reactivate': 'Reactivate',

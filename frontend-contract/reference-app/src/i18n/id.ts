@@ -2,7 +2,6 @@
 import type { Dictionary } from './en.ts';
 
 export const id: Dictionary = {
-  'app.tagline': 'Perpustakaan belajar yang setiap layarnya hidup.',
   'app.skip': 'Langsung ke isi',
   'app.loading': 'Memuat…',
   'app.retry': 'Coba lagi',
@@ -25,11 +24,9 @@ export const id: Dictionary = {
   'nav.users': 'Pengguna',
   'nav.newBook': 'Buku baru',
   'nav.login': 'Masuk',
-  'nav.signup': 'Daftar',
   'nav.logout': 'Keluar',
   'nav.account': 'Akun',
   'nav.menu': 'Menu',
-  'nav.apiDocs': 'API',
   'nav.language': 'Bahasa',
   'nav.theme': 'Tampilan',
   'theme.system': 'Ikuti sistem',
@@ -64,7 +61,6 @@ export const id: Dictionary = {
   'library.empty': 'Tidak ada buku yang cocok.',
   'library.emptyHint': 'Coba kata yang lebih sedikit, atau hapus saringan.',
   'library.clear': 'Hapus saringan',
-  'library.clearSearch': 'Hapus pencarian',
 
   'book.by': 'oleh {author}',
   'book.unknownAuthor': 'Penulis tidak diketahui',
@@ -79,7 +75,6 @@ export const id: Dictionary = {
   'book.likeOf': 'Sukai “{title}”',
   'book.likeNeedsLogin': 'Masuk untuk menyukai buku.',
   'book.reportNeedsLogin': 'Masuk untuk melaporkan sesuatu.',
-  'book.read': 'Baca',
   'book.startReading': 'Mulai membaca',
   'book.download': 'Unduh',
   'book.report': 'Laporkan',
@@ -98,7 +93,6 @@ export const id: Dictionary = {
   'reader.next': 'Berikutnya',
   'reader.contents': 'Daftar isi',
   'reader.toBook': 'Halaman buku',
-  'reader.ask': 'Tanya tutor',
   'reader.cited': 'Bagian yang dikutip tutor',
   'reader.passageLink': 'Tautan ke bagian ini',
 
@@ -203,11 +197,8 @@ export const id: Dictionary = {
   'auth.welcome': 'Selamat datang, {name}.',
   'auth.loggedOut': 'Anda sudah keluar.',
   'auth.ended': 'Sesi Anda sudah berakhir. Silakan masuk lagi.',
-  'auth.show': 'Tampilkan kata sandi',
-  'auth.hide': 'Sembunyikan kata sandi',
 
   'account.title': 'Akun Anda',
-  'account.since': 'Anggota sejak {date}',
   'account.role': 'Peran',
   'role.user': 'Pelajar',
   'role.teacher': 'Guru',
@@ -217,8 +208,6 @@ export const id: Dictionary = {
   'users.title': 'Pengguna',
   'users.search': 'Cari nama atau surel',
   'users.role': 'Peran {name}',
-  'users.status': 'Status',
-  'users.active': 'Aktif',
   'users.inactive': 'Dinonaktifkan',
   'users.deactivate': 'Nonaktifkan',
   'users.reactivate': 'Aktifkan lagi',
