@@ -1,8 +1,6 @@
 """The tutor over real HTTP: one JSON body, a stream, conversations, limits and bad input."""
 
 import asyncio
-import contextlib
-import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,11 +9,19 @@ import httpx
 import pytest
 
 from app.worker import model_of, work
+from tests.support.chat_http import (
+    V1,
+    ask,
+    code_of,
+    events_of,
+    message_of,
+    status_becomes,
+    streamed,
+)
 from tests.support.fake_llm import FakeLLM, Script
 from tests.support.house import MakePerson, Person, Served
 from tests.support.tutor import until
 
-V1 = "/api/v1"
 SLOW = Script([f"word{number} " for number in range(300)], delay_s=0.02)
 
 
@@ -34,57 +40,6 @@ async def worker(served: Served) -> AsyncIterator[None]:
 async def reader(person: MakePerson) -> Person:
     """Somebody who has not asked anything yet."""
     return await person()
-
-
-def code_of(answer: httpx.Response) -> tuple[int, str]:
-    """Status and stable code of a problem document."""
-    assert answer.headers["content-type"] == "application/problem+json"
-    return answer.status_code, answer.json()["code"]
-
-
-async def ask(reader: Person, message: str, **more: Any) -> httpx.Response:
-    """POST /chat."""
-    body = {"message": message, **more}
-    return await reader.http.post(f"{V1}/chat", json=body, timeout=20)
-
-
-async def events_of(answer: httpx.Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """Id and data of the server-sent events."""
-    number = ""
-    async for line in answer.aiter_lines():
-        if line.startswith("id: "):
-            number = line[4:]
-        elif line.startswith("data: "):
-            yield number, json.loads(line[6:])
-
-
-@contextlib.asynccontextmanager
-async def streamed(reader: Person, message: str) -> AsyncIterator[httpx.Response]:
-    """POST /chat as a stream."""
-    accept = {"accept": "text/event-stream"}
-    async with reader.http.stream(
-        "POST", f"{V1}/chat", json={"message": message}, headers=accept, timeout=20
-    ) as answer:
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        yield answer
-
-
-async def message_of(reader: Person, message_id: int) -> dict[str, Any]:
-    """GET one turn."""
-    body: dict[str, Any] = (await reader.http.get(f"{V1}/chat/messages/{message_id}")).json()
-    return body
-
-
-async def status_becomes(reader: Person, message_id: int, status: str) -> dict[str, Any]:
-    """The turn once it stands there."""
-
-    async def look() -> dict[str, Any] | None:
-        body = await message_of(reader, message_id)
-        return body if body["status"] == status else None
-
-    body: dict[str, Any] = await until(look)
-    return body
 
 
 class TestAsk:
