@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from realtime.codes import Disconnect
-from realtime.protocol import Frame, HistoryRequest, SubscribeRequest
+from realtime import codes
+from realtime.codes import Disconnect, ErrorCode
+from realtime.protocol import Command, Frame, HistoryRequest, SubscribeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +86,19 @@ class ReadHistory:
 
 Work = Authenticate | Renew | Join | Leave | Call | ReadPresence | ReadHistory
 Action = Send | Close | Work
+
+
+def reading_of(command: Command) -> ReadPresence | ReadHistory | None:
+    """Return the work of a command that asks about a channel."""
+    if command.presence is not None:
+        return ReadPresence(command.id, command.presence.channel, stats=False)
+    if command.presence_stats is not None:
+        return ReadPresence(command.id, command.presence_stats.channel, stats=True)
+    return None if command.history is None else ReadHistory(command.id, command.history)
+
+
+def unsupported(command: Command) -> ErrorCode:
+    """Say why a command that this server never serves is refused."""
+    if command.publish:
+        return codes.PERMISSION_DENIED
+    return codes.NOT_AVAILABLE if command.sub_refresh else codes.METHOD_NOT_FOUND

@@ -16,7 +16,7 @@ from realtime.model import Publication
 NO_DATA = msgspec.Raw(b"null")
 ABSENT = msgspec.Raw()
 """A raw field that was not sent; msgspec has no union with Raw."""
-PING = b"{}"
+SERVER_VERSION = "sicerdas-realtime 1"
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -274,3 +274,7 @@ def decode_info(data: bytes) -> ClientInfo:
 
 
 _info_decoder = msgspec.json.Decoder(ClientInfo)
+
+PING_FRAME = Frame(b"{}")
+PONG = Command()
+"""The answer to a ping is an empty command."""

@@ -4,8 +4,6 @@ Never touches a socket, a task or a clock: the time is an argument. Commands tha
 actions and come back through `connected`, `subscribed`, `answered` and their refusals.
 """
 
-from enum import Enum, auto
-
 from realtime import codes
 from realtime.actions import (
     Action,
@@ -14,16 +12,20 @@ from realtime.actions import (
     Close,
     Join,
     Leave,
-    ReadHistory,
-    ReadPresence,
     Renew,
     Send,
+    reading_of,
+    unsupported,
 )
 from realtime.bucket import Bucket
 from realtime.codes import Disconnect, ErrorCode, RealtimeError
+from realtime.deadlines import Deadlines
 from realtime.model import ANONYMOUS, Identity, Limits
+from realtime.phase import Phase
 from realtime.protocol import (
-    PING,
+    PING_FRAME,
+    PONG,
+    SERVER_VERSION,
     Command,
     ConnectRequest,
     ConnectResult,
@@ -41,21 +43,6 @@ from realtime.protocol import (
     encode_reply,
 )
 
-SERVER_VERSION = "sicerdas-realtime 1"
-PING_FRAME = Frame(PING)
-PONG = Command()
-"""The answer to a ping is an empty command."""
-NEVER = float("inf")
-
-
-class Phase(Enum):
-    """Where a connection stands."""
-
-    FRESH = auto()
-    CONNECTING = auto()
-    CONNECTED = auto()
-    CLOSED = auto()
-
 
 class Session:
     """The protocol state machine of one connection."""
@@ -63,11 +50,8 @@ class Session:
     __slots__ = (
         "_bucket",
         "_by_token",
-        "_connect_by",
-        "_expires_at",
+        "_deadlines",
         "_limits",
-        "_ping_at",
-        "_pong_by",
         "_preset",
         "_token_required",
         "_waiting",
@@ -99,10 +83,7 @@ class Session:
         self._by_token = False
         self._waiting: list[Command] = []
         self._bucket = Bucket(limits.commands_per_s, limits.command_burst, now)
-        self._connect_by = now + limits.connect_timeout_s
-        self._expires_at = NEVER
-        self._ping_at = NEVER
-        self._pong_by = NEVER
+        self._deadlines = Deadlines(limits, now)
 
     # -- frames and time ---------------------------------------------------------------------
 
@@ -119,23 +100,14 @@ class Session:
     @property
     def deadline(self) -> float:
         """The next moment at which `tick` has something to do."""
-        return min(self._connect_by, self._ping_at, self._pong_by, self._expires_at)
+        return self._deadlines.next
 
     def tick(self, now: float) -> list[Action]:
         """Apply every deadline that has passed."""
-        if self.phase is Phase.CLOSED:
-            return []
-        if now >= self._connect_by:
-            return self.close(codes.STALE)
-        if now >= self._pong_by:
-            return self.close(codes.NO_PONG)
-        if now >= self._expires_at:
-            return self.close(codes.EXPIRED)
-        if now >= self._ping_at:
-            self._ping_at = now + self._limits.ping_interval_s
-            self._pong_by = now + self._limits.pong_timeout_s
-            return [Send(PING_FRAME)]
-        return []
+        verdict = self._deadlines.missed(now)
+        if verdict is not None:
+            return self.close(verdict)
+        return [Send(PING_FRAME)] if self._deadlines.ping_is_due(now) else []
 
     def close(self, disconnect: Disconnect) -> list[Action]:
         """End the connection from our side; only the first close counts."""
@@ -148,7 +120,7 @@ class Session:
         """Note that the connection is gone: nothing will be accepted or asked any more."""
         self.phase = Phase.CLOSED
         self._waiting.clear()
-        self._connect_by = self._expires_at = self._ping_at = self._pong_by = NEVER
+        self._deadlines.clear()
 
     # -- answers from the world --------------------------------------------------------------
 
@@ -160,9 +132,8 @@ class Session:
             return []
         self.phase = Phase.CONNECTED
         self.identity = identity
-        self._connect_by = NEVER
-        self._ping_at = now + self._limits.ping_interval_s
-        ttl = self._expire(expires_in, now)
+        self._deadlines.connected(now)
+        ttl = self._deadlines.expire(expires_in, now, grace=self._by_token)
         result = ConnectResult(
             self.client,
             SERVER_VERSION,
@@ -182,7 +153,7 @@ class Session:
             return self.close(codes.INVALID_TOKEN)
         self.identity = identity
         self._by_token = True
-        ttl = self._expire(expires_in, now)
+        ttl = self._deadlines.expire(expires_in, now, grace=True)
         result = RefreshResult(self.client, SERVER_VERSION, expires=ttl > 0, ttl=ttl)
         return self.answered(Reply(command_id, refresh=result))
 
@@ -218,17 +189,6 @@ class Session:
 
     def _send(self, frame: Frame) -> list[Action]:
         return [] if self.phase is Phase.CLOSED else [Send(frame)]
-
-    def _expire(self, expires_in: float | None, now: float) -> int:
-        """Set the end of this connection; the seconds a token client is told, 0 for none."""
-        if expires_in is None:
-            self._expires_at = NEVER
-            return 0
-        if not self._by_token:
-            self._expires_at = now + expires_in
-            return 0
-        self._expires_at = now + expires_in + self._limits.expiry_grace_s
-        return max(1, int(expires_in))
 
     def _run(self, commands: list[Command], now: float) -> list[Action]:
         actions: list[Action] = []
@@ -268,7 +228,7 @@ class Session:
     def _without_id(self, command: Command) -> list[Action]:
         """A pong, or a `send`, which this server ignores; anything else is no command."""
         if command == PONG:
-            self._pong_by = NEVER
+            self._deadlines.pong()
             return []
         return [] if command.send else self.close(codes.MALFORMED)
 
@@ -317,20 +277,11 @@ class Session:
                 return Call(command.id, method, bytes(data))
             case Command(refresh=RefreshRequest(token=token)):
                 return Renew(command.id, token)
-        return self._reading(command)
-
-    def _reading(self, command: Command) -> Action | ErrorCode:
-        """Presence and history are for those who were let into the channel."""
-        work: ReadPresence | ReadHistory
-        if command.presence is not None:
-            work = ReadPresence(command.id, command.presence.channel, stats=False)
-        elif command.presence_stats is not None:
-            work = ReadPresence(command.id, command.presence_stats.channel, stats=True)
-        elif command.history is not None:
-            work = ReadHistory(command.id, command.history)
-        else:
-            return _unsupported(command)
-        return work if self.channels.get(work.channel) else codes.PERMISSION_DENIED
+        reading = reading_of(command)
+        if reading is None:
+            return unsupported(command)
+        # Presence and history are for those who were let into the channel.
+        return reading if self.channels.get(reading.channel) else codes.PERMISSION_DENIED
 
     def _subscribe(self, command_id: int, request: SubscribeRequest) -> list[Action]:
         channel = request.channel
@@ -350,10 +301,3 @@ class Session:
             return [Send(encode_reply(Reply(command_id, unsubscribe=Empty())))]
         del self.channels[channel]
         return self._start(Leave(command_id, channel))
-
-
-def _unsupported(command: Command) -> ErrorCode:
-    """Say why a command that this server never serves is refused."""
-    if command.publish:
-        return codes.PERMISSION_DENIED
-    return codes.NOT_AVAILABLE if command.sub_refresh else codes.METHOD_NOT_FOUND

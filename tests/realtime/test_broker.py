@@ -1,5 +1,6 @@
 """One specification of the broker contract, run against the memory and the Redis broker."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -221,7 +222,7 @@ async def test_a_silent_link_is_found_out(redis_server: RedisServer) -> None:
     assert not await broker.subscribe("q:1")
     with pytest.raises(BrokerUnavailable):
         await broker.publish("q:1", message(1))
-    await until(lambda: not broker.state.connected)
+    await until(lambda: "silent" in broker.state.last_error)
     redis_server.thaw()
     await until(lambda: broker.state.connected)
     await broker.publish("q:1", message(2))
@@ -245,3 +246,35 @@ async def test_a_message_nobody_understands_is_survived(shared_redis: RedisServe
 async def test_stop_without_start_is_quiet(shared_redis: RedisServer) -> None:
     """A broker that never began can be ended."""
     await RedisBroker(shared_redis.url).stop()
+
+
+async def test_a_quiet_link_stays(redis_server: RedisServer) -> None:
+    """Silence is answered with a ping, and the pong is enough."""
+    broker, ear = RedisBroker(redis_server.url, RedisOptions(silence_s=0.01)), Ear()
+    await broker.start(ear)
+    pongs = 0
+    take = broker._link._take
+
+    def count(response: list[object]) -> None:
+        nonlocal pongs
+        pongs += response[0] == b"pong"
+        take(response)
+
+    broker._link._take = count  # type: ignore[method-assign]
+    await until(lambda: pongs > 3)
+    assert (broker.state.connected, ear.restored) == (True, 1)
+    await broker.stop()
+
+
+async def test_a_subscribe_that_is_cut_off_is_not_confirmed(redis_server: RedisServer) -> None:
+    """Who waits for a confirmation learns that the link has gone, also when it gave up."""
+    broker = RedisBroker(redis_server.url, RedisOptions(timeout_s=0.3))
+    await broker.start(Ear())
+    redis_server.freeze()
+    given_up = asyncio.create_task(broker.subscribe("q:1"))
+    waiting = asyncio.create_task(broker.subscribe("q:1"))
+    await until(lambda: len(broker._link._waiters.get(b"rt.c.{q:1}", [])) == 2)
+    given_up.cancel()
+    redis_server.kill()
+    assert not await waiting
+    await broker.stop()

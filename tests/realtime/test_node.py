@@ -8,6 +8,7 @@ import pytest
 from realtime import (
     BrokerUnavailable,
     ChannelFamily,
+    Frame,
     Identity,
     Limits,
     MemoryBroker,
@@ -18,6 +19,7 @@ from realtime import (
     Snapshot,
     TokenExpired,
 )
+from realtime.broker import History
 from realtime.model import Delivery
 from realtime.testing import Kit, ManualClock, MemoryLog
 from tests.realtime.families import FAMILIES, LOG, OWN, RPC, TAIL, VALUE, shelf, with_snapshot
@@ -411,6 +413,26 @@ class TestFollower:
                 assert await waiting is None
             found, offset, _ = await house.node.tail_history("tail:1", after=3)
             assert ([p.data for p in found], offset) == ([b"3"], 4)
+
+    async def test_what_arrives_while_it_recovers_follows(self) -> None:
+        """The stream is read while somebody publishes: nothing is lost between."""
+        bus = MemoryBus()
+
+        class Busy(MemoryBroker):
+            async def history(self, channel: str, after: int, limit: int) -> History:
+                page = await super().history(channel, after, limit)
+                if limit > 1 and page.offset < 3:
+                    await self.append(channel, b"during")
+                return page
+
+        async with kit(broker=Busy(bus)) as house:
+            for _ in range(2):
+                await house.node.publish_tail("tail:1", b"0")
+            follower = await house.node.tail_subscribe("tail:1", after=0)
+            assert [(await anext(follower)).offset for _ in range(3)] == [1, 2, 3]
+            room = house.node._channels._open["tail:1"]
+            room.audience.broadcast(Frame(b"{}"))
+            await follower.aclose()
 
     async def test_from_now_on(self) -> None:
         """Without a position it starts with what comes next; join pushes are not for it."""

@@ -17,8 +17,9 @@ from realtime.actions import (
     Send,
 )
 from realtime.codes import BAD_REQUEST
+from realtime.phase import Phase
 from realtime.protocol import SubscribeResult
-from realtime.session import Phase, Session
+from realtime.session import Session
 
 LEARNER = Identity(user="7", session="s7")
 
@@ -148,7 +149,7 @@ class TestTime:
         session.receive('{"id":1,"connect":{"token":"t"}}', 0)
         [reply] = sent(session.connected(1, LEARNER, expires_in=20, now=0))
         assert (reply["connect"]["expires"], reply["connect"]["ttl"]) == (True, 20)
-        session._ping_at = 1000
+        session._deadlines._ping_at = 1000
         assert session.tick(44) == []
         assert session.receive('{"id":2,"refresh":{"token":"n"}}', 44) == [Renew(2, "n")]
         [reply] = sent(session.refreshed(2, LEARNER, expires_in=None, now=44))
