@@ -151,3 +151,21 @@ async def test_second_tab_follows_the_same_answer(
         await asyncio.gather(*(text.wait_for() for text in ended))
     texts = [await text.inner_text() for text in ended]
     assert texts[0].strip() == texts[1].strip() == "".join(WORDS).strip()
+
+
+async def test_page_says_when_it_is_not_live_and_recovers(
+    window: OpenWindow, person: MakePerson, learner: Person, book_id: int
+) -> None:
+    """Without a network the lamp tells it; what happened meanwhile is there when it is back."""
+    visit = await window(await person(), f"/books/{book_id}")
+    counter = visit.page.locator(".stats [data-counter=likes]")
+    await expect(counter).to_have_attribute("data-value", "0")
+    await visit.page.wait_for_load_state("networkidle")
+    await visit.context.set_offline(offline=True)
+    await expect(visit.page.locator(".lamp")).not_to_have_attribute("data-state", "live")
+    like = {"book_id": book_id, "type": "like"}
+    (await learner.http.post("/api/v1/interactions", json=like)).raise_for_status()
+    visit.expected.append("/connection/websocket")
+    await visit.context.set_offline(offline=False)
+    await expect(counter).to_have_attribute("data-value", "1")
+    await visit.is_live()

@@ -11,6 +11,13 @@ from tests.support.house import PASSWORD, Person
 HARMLESS = ("/api/v1/users/me",)
 """Asking who one is gets 401 from a window where nobody is signed in; Chromium logs every 401."""
 
+SETTLE = """() => Promise.all(
+  document.getAnimations()
+    .filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime))
+    .map((one) => one.finished.catch(() => null))
+)"""
+"""Colours in the middle of a movement are not those that a person reads."""
+
 
 @dataclass
 class Window:
@@ -64,6 +71,7 @@ class Window:
     async def axe(self, script: str) -> list[str]:
         """Serious faults of accessibility that axe-core finds on the page as it stands."""
         await self.page.evaluate(script)
+        await self.page.evaluate(SETTLE)
         found = await self.page.evaluate(
             "axe.run({resultTypes: ['violations'],"
             " runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"

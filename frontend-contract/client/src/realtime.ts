@@ -108,8 +108,9 @@ export class Realtime {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#offlineTimer);
-    for (const [channel, shared] of [...this.#shared]) this.#drop(channel, shared);
+    // First the socket: the server may be closing it already, and nothing more is to be said on it.
     this.#client.disconnect();
+    for (const [channel, shared] of [...this.#shared]) this.#drop(channel, shared);
   }
 
   #open(channel: string): Shared {

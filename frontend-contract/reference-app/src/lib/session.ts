@@ -48,10 +48,18 @@ export async function signup(email: string, password: string, name: string): Pro
   }
 }
 
+/** While one leaves on purpose, a closed socket is no news. */
+let isLeaving = false;
+
 export async function logout(): Promise<void> {
-  await api.auth.logout();
-  remember('conversation', null);
-  become(null);
+  isLeaving = true;
+  try {
+    await api.auth.logout();
+    remember('conversation', null);
+    become(null);
+  } finally {
+    isLeaving = false;
+  }
 }
 
 /** The socket's identity is fixed when it connects, so each change of person means a new socket. */
@@ -71,7 +79,7 @@ function become(user: User | null): void {
 
 /** The server closed for good: usually the session was revoked. Find out, and say it. */
 async function afterTermination(): Promise<void> {
-  if (!me.value) return;
+  if (!me.value || isLeaving) return;
   try {
     await api.users.me();
   } catch (error) {

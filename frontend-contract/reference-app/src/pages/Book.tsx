@@ -16,6 +16,7 @@ import { Empty, Failed, Loading } from '../ui/feedback.tsx';
 import { Icon, type IconName } from '../ui/icons.tsx';
 import { LikeButton } from '../ui/LikeButton.tsx';
 import { report } from '../ui/ReportDialog.tsx';
+import { Tally } from '../ui/Tally.tsx';
 
 const always = signal(true);
 
@@ -106,10 +107,10 @@ function Stats({ counters }: { counters: Signal<Counters> }) {
       {rows.map(({ icon, name, value, text }) => (
         <li key={name} data-counter={name} data-value={value}>
           <Icon name={icon} />
-          <span class="tally" key={value}>
+          <Tally value={value}>
             <strong>{number(value)}</strong>
             {text.replace(number(value), '')}
-          </span>
+          </Tally>
         </li>
       ))}
     </ul>

@@ -10,6 +10,7 @@ import { Cover } from './Cover.tsx';
 import { Icon } from './icons.tsx';
 import { LikeButton } from './LikeButton.tsx';
 import { report } from './ReportDialog.tsx';
+import { Tally } from './Tally.tsx';
 
 export function BookCard({ book }: { book: Book }) {
   const isVisible = useSignal(false);
@@ -35,9 +36,9 @@ export function BookCard({ book }: { book: Book }) {
           <LikeButton book={book} counters={counters} />
           <span class="stat" title={count('book.views', views)}>
             <Icon name="eye" />
-            <span class="tally" key={views} data-counter="views">
+            <Tally value={views} name="views">
               {shortNumber(views)}
-            </span>
+            </Tally>
             <span class="hidden">{count('book.views', views)}</span>
           </span>
           <button

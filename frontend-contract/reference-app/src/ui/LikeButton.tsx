@@ -9,6 +9,7 @@ import { shortNumber, t } from '../lib/i18n.ts';
 import { api, me } from '../lib/session.ts';
 import { toast } from '../lib/toast.ts';
 import { Icon } from './icons.tsx';
+import { Tally } from './Tally.tsx';
 
 interface Props {
   book: Pick<Book, 'id' | 'title' | 'liked'>;
@@ -49,9 +50,9 @@ export function LikeButton({ book, counters, isWide = false }: Props) {
     >
       <Icon name="heart" filled={isLiked.value} />
       {isWide ? t('book.like') : <span class="hidden">{t('book.likeOf', { title: book.title })}</span>}
-      <span class="tally" key={likes} data-counter="likes">
+      <Tally value={likes} name="likes">
         {shortNumber(likes)}
-      </span>
+      </Tally>
     </button>
   );
 }
