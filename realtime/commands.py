@@ -13,11 +13,11 @@ from realtime import codes
 from realtime.actions import Authenticate, Call, Leave, ReadHistory, ReadPresence, Renew, Work
 from realtime.actions import Join as JoinWork
 from realtime.channels import Channels
-from realtime.codes import BrokerUnavailable, InvalidToken, RealtimeError, TokenExpired
+from realtime.codes import BrokerUnavailable, Disconnect, InvalidToken, RealtimeError, TokenExpired
 from realtime.connection import Connection
 from realtime.hub import Hub
 from realtime.joining import Joining
-from realtime.model import Identity, Limits, RpcMethod, VerifyToken
+from realtime.model import ANONYMOUS, Identity, Limits, RpcMethod, VerifyToken
 from realtime.ordered import OrderedChannel
 from realtime.presence import Presence
 from realtime.protocol import (
@@ -114,27 +114,38 @@ class Commands:
     # -- who -----------------------------------------------------------------------------------
 
     async def _authenticate(self, connection: Connection, work: Authenticate) -> None:
-        session = connection.session
-        identity = session.preset
+        checked_at, identity = connection.checked_at, connection.session.preset
         if work.token:
-            verified = await self._verify(connection, work.token)
-            if verified is None:
-                return
-            identity = verified
-        if self._hub.count_of_user(identity.user) >= self._limits.max_user_connections:
-            connection.disconnect(codes.CONNECTION_LIMIT)
+            checked_at = self._clock()
+            identity = await self._verify(connection, work.token) or ANONYMOUS
+        refusal = self._refusal(identity, checked_at)
+        if refusal is not None:
+            connection.disconnect(refusal)
             return
         expires_in = self._expires_in(identity)
         if expires_in is not None and expires_in <= 0:
             raise codes.TOKEN_EXPIRED.error()
-        self._hub.identify(connection, identity)
+        session = connection.session
         connection.perform(
             session.connected(work.id, identity, expires_in=expires_in, now=self._clock())
         )
+        self._hub.identify(connection, session.identity)
+
+    def _refusal(self, identity: Identity, checked_at: float) -> Disconnect | None:
+        """Say why this identity may not connect, though it was valid when it was checked."""
+        if self._hub.ended_since(identity, checked_at):
+            return codes.FORCED
+        if self._hub.count_of_user(identity.user) >= self._limits.max_user_connections:
+            return codes.CONNECTION_LIMIT
+        return None
 
     async def _renew(self, connection: Connection, work: Renew) -> None:
+        checked_at = self._clock()
         identity = await self._verify(connection, work.token)
         if identity is None:
+            return
+        if self._hub.ended_since(identity, checked_at):
+            connection.disconnect(codes.FORCED)
             return
         self._hub.forget(connection)
         connection.perform(

@@ -67,6 +67,7 @@ class Connection:
         "_sending",
         "_tasks",
         "_transport",
+        "checked_at",
         "memberships",
         "session",
     )
@@ -90,6 +91,8 @@ class Connection:
         """The last unfinished subscribe or unsubscribe of each channel: they keep their order."""
         self.memberships: set[str] = set()
         """Channels whose publications reach this connection."""
+        self.checked_at = clock()
+        """When the preset identity was read."""
         self._close: Disconnect | None = None
         self._lost = False
         self._sending: asyncio.Timeout | None = None

@@ -1,10 +1,12 @@
 """Who is connected to this process, by client, user and session."""
 
 import asyncio
-from collections.abc import Iterable
 
 from realtime.connection import Connection
 from realtime.model import Identity
+
+REMEMBER_S = 60.0
+NEVER = float("-inf")
 
 
 class Hub:
@@ -15,6 +17,8 @@ class Hub:
         self._empty = asyncio.Event()
         self._users: dict[str, set[Connection]] = {}
         self._sessions: dict[str, set[Connection]] = {}
+        self._ended: dict[tuple[str, str], float] = {}
+        """When a session or a user was last ended, kept longer than any `connect` can take."""
 
     def add(self, connection: Connection) -> None:
         """Note a connection that has not said yet who it is."""
@@ -46,13 +50,21 @@ class Hub:
             self._empty.clear()
             await self._empty.wait()
 
-    def of_user(self, user: str) -> Iterable[Connection]:
-        """Return the user's connections."""
-        return tuple(self._users.get(user, ()))
+    def end(self, session: str, user: str, now: float) -> list[Connection]:
+        """Note an order to end a session or user; returns the connections it concerns.
 
-    def of_session(self, session: str) -> Iterable[Connection]:
-        """Return the session's connections."""
-        return tuple(self._sessions.get(session, ()))
+        A `connect` that is on its way may have been checked before the order: it asks later.
+        """
+        self._ended = {k: at for k, at in self._ended.items() if now - at < REMEMBER_S}
+        for key in (("session", session), ("user", user)):
+            if key[1]:
+                self._ended[key] = now
+        return [*self._sessions.get(session, ()), *self._users.get(user, ())]
+
+    def ended_since(self, identity: Identity, then: float) -> bool:
+        """Tell whether this identity was ended at or after a moment."""
+        keys = (("session", identity.session), ("user", identity.user))
+        return any(self._ended.get(key, NEVER) >= then for key in keys)
 
     def count_of_user(self, user: str) -> int:
         """Count the user's connections."""

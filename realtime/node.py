@@ -15,7 +15,7 @@ import msgspec
 from realtime import codes
 from realtime.broker import Broker, History, Message
 from realtime.channels import Channels
-from realtime.codes import BrokerUnavailable, Disconnect
+from realtime.codes import BrokerUnavailable
 from realtime.commands import Commands, MapError
 from realtime.connection import Connection, Transport
 from realtime.follower import Follower
@@ -135,17 +135,23 @@ class Node:
             broker.connected, broker.last_error, len(self._hub.connections), len(self._channels)
         )
 
+    def now(self) -> float:
+        """The node's clock, for `open`."""
+        return self._clock()
+
     def open(
         self,
         transport: Transport,
         *,
         identity: Identity | None = None,
+        checked_at: float | None = None,
         token_required: bool = False,
     ) -> Connection:
         """Take a new client; the caller feeds `receive` and awaits `run`.
 
-        `identity` is what the transport already knows (a session cookie); with `token_required`
-        a `connect` without token is refused.
+        `identity` is what the transport already knows (a session cookie), read at `checked_at`
+        of `now`: a logout after that moment counts. With `token_required` a `connect` without
+        token is refused.
         """
         session = Session(
             secrets.token_hex(13),
@@ -155,6 +161,8 @@ class Node:
             token_required=token_required,
         )
         connection = Connection(session, transport, self._commands, self.limits, self._clock)
+        if checked_at is not None:
+            connection.checked_at = checked_at
         self._hub.add(connection)
         if self._stopping:
             connection.disconnect(codes.SHUTDOWN)
@@ -250,11 +258,9 @@ class Node:
         except BrokerUnavailable:
             self._upkeep.keep_control(data)
 
-    def _obey(self, order: Order, disconnect: Disconnect = codes.FORCED) -> None:
-        for connection in self._hub.of_session(order.session):
-            connection.disconnect(disconnect)
-        for connection in self._hub.of_user(order.user):
-            connection.disconnect(disconnect)
+    def _obey(self, order: Order) -> None:
+        for connection in self._hub.end(order.session, order.user, self._clock()):
+            connection.disconnect(codes.FORCED)
 
     # -- what the broker calls -------------------------------------------------------------------
 

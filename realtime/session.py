@@ -1,7 +1,7 @@
 """One connection's protocol state, sans I/O: a frame goes in, actions come out.
 
 Never touches a socket, a task or a clock: the time is an argument. Commands that need I/O leave as
-actions and come back through `connected`, `subscribed`, `answered` and their refusals.
+actions and come back as answers.
 """
 
 from realtime import codes
@@ -122,8 +122,6 @@ class Session:
         self._waiting.clear()
         self._deadlines.clear()
 
-    # -- answers from the world --------------------------------------------------------------
-
     def connected(
         self, command_id: int, identity: Identity, *, expires_in: float | None, now: float
     ) -> list[Action]:
@@ -184,8 +182,6 @@ class Session:
             self.phase = Phase.FRESH
             self._waiting.clear()
         return self._send(encode_error(command_id, error))
-
-    # -- inside ------------------------------------------------------------------------------
 
     def _send(self, frame: Frame) -> list[Action]:
         return [] if self.phase is Phase.CLOSED else [Send(frame)]

@@ -39,6 +39,7 @@ def socket_route(
             await socket.receive()
             await socket.send({"type": "websocket.close", "code": FOREIGN_ORIGIN, "reason": ""})
             return
+        checked_at = node.now()
         try:
             identity = await authenticate_cookie(socket.scope)
         except AppError:
@@ -51,7 +52,10 @@ def socket_route(
         known = identity if origin is not None else None
         transport = AsgiTransport(socket)
         required = origin is None and identity is not None
-        await serve(socket, node.open(transport, identity=known, token_required=required))
+        connection = node.open(
+            transport, identity=known, checked_at=checked_at, token_required=required
+        )
+        await serve(socket, connection)
 
     return realtime_socket
 

@@ -92,7 +92,7 @@ class Stage(Kit):
 
     async def rpc_cut(self, _identity: Identity, data: bytes) -> bytes:
         """Break the user's connections without a goodbye, as a lost network does."""
-        for connection in self.node._hub.of_user(json.loads(data)["user"]):
+        for connection in list(self.node._hub._users[json.loads(data)["user"]]):
             connection._transport.abort()
         return b"{}"
 

@@ -21,7 +21,7 @@ from realtime import (
 )
 from realtime.broker import History
 from realtime.model import Delivery
-from realtime.testing import Kit, ManualClock, MemoryLog
+from realtime.testing import Kit, ManualClock, MemoryLog, MemoryTransport
 from tests.realtime.families import FAMILIES, LOG, OWN, RPC, TAIL, VALUE, shelf, with_snapshot
 from tests.realtime.waiting import until
 
@@ -334,6 +334,68 @@ class TestRevocation:
             assert await there.rpc("who") == "7"
             bus.restore()
             assert (await there.assert_closed())[0] == 3503
+
+    @pytest.mark.parametrize("token", ["", "7"])
+    async def test_a_connect_on_its_way_does_not_outlive_a_logout(self, token: str) -> None:
+        """Checked before the logout, connected after it: refused, by cookie and by token."""
+        checking, go_on = asyncio.Event(), asyncio.Event()
+
+        async def verify(_token: str) -> Identity:
+            checking.set()
+            await go_on.wait()
+            return LEARNER
+
+        async with kit(verify_token=verify) as house:
+            client = house.client(LEARNER)
+            if token:
+                client.send('{"id":1,"connect":{"token":"7"}}')
+                await checking.wait()
+            await house.node.disconnect_session("s7")
+            go_on.set()
+            if not token:
+                client.send('{"id":1,"connect":{}}')
+            assert (await client.assert_closed())[0] == 3503
+            again = house.client()
+            await again.connect("7")
+            checking.clear()
+            go_on.clear()
+            again.send('{"id":9,"refresh":{"token":"7"}}')
+            await checking.wait()
+            house.node._hub.end("", "7", house.node._clock())
+            go_on.set()
+            assert (await again.assert_closed())[0] == 3503
+
+    async def test_a_cookie_read_before_a_logout_counts_as_read_then(self) -> None:
+        """Between the look-up and the accept a logout may arrive."""
+        async with kit() as house:
+            node, transport = house.node, MemoryTransport()
+            checked_at = node.now()
+            await node.disconnect_session("s7")
+            connection = node.open(transport, identity=LEARNER, checked_at=checked_at)
+            connection.receive('{"id":1,"connect":{}}')
+            await connection.run()
+            assert transport.closed == (3503, "force disconnect")
+
+    async def test_an_end_during_the_check_leaves_no_trace(self) -> None:
+        """A connection that closed while its token was read is in no index."""
+        checking, go_on = asyncio.Event(), asyncio.Event()
+
+        async def verify(_token: str) -> Identity:
+            checking.set()
+            await go_on.wait()
+            return LEARNER
+
+        async with kit(verify_token=verify) as house:
+            client = house.client()
+            client.transport.stall = True
+            client.send('{"id":1,"connect":{"token":"7"}}')
+            await checking.wait()
+            client.send("{")
+            go_on.set()
+            await until(lambda: len(client.connection._tasks) == 0)
+            assert house.node._hub.count_of_user("7") == 0
+            client.transport.stall = False
+            await client.cut()
 
     async def test_nobody_is_not_everybody(self) -> None:
         """An order for an empty name touches no anonymous connection."""
