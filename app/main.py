@@ -22,6 +22,7 @@ from app.http.health import Check, health_routes
 from app.http.idempotency import IdempotencyMiddleware
 from app.http.metrics import Metrics
 from app.http.pages import Pages
+from app.http.params import no_null
 from app.http.problems import handlers
 from app.http.sessions import (
     SessionMiddleware,
@@ -79,7 +80,7 @@ def create_app(settings: Settings) -> Litestar:
             *pages.routes(),
         ],
         dependencies=_dependencies(house),
-        guards=[signed_in],
+        guards=[signed_in, no_null],
         middleware=[
             SessionMiddleware(house.accounts.principal_by_token, settings.public_origins),
             IdempotencyMiddleware(house.idempotency, max_body_bytes=settings.max_body_bytes),

@@ -25,7 +25,7 @@ class Session(Table, tablename="sessions"):
 
     id = Text(primary_key=True)
     token_hash = Bytea(unique=True, secret=True)
-    user_id = ForeignKey(references=User)
+    user_id = ForeignKey(references=User, null=False)
     created_at = Timestamptz()
     last_seen_at = Timestamptz()
     user_agent = Text()

@@ -40,6 +40,7 @@ REFUSALS = {
 }
 IF_MATCH = "The version this change is made on; 412 when it is older"
 IF_NONE_MATCH = "The ETag that the client has; 304 when it is current"
+VERSION = {"type": "string", "pattern": r'^(W/)?"?[0-9]{1,18}"?$', "examples": ['"3"']}
 NO_VERSION = 428
 ETAG = {"description": 'The version, for `If-Match`: `"3"`', "schema": {"type": "string"}}
 LOCATION = {"description": "Address of the new thing", "schema": {"type": "string"}}
@@ -107,6 +108,8 @@ def _parameters(handler: Handler, schemas: Schemas) -> Iterator[dict[str, Any]]:
         for mark in getattr(hint, "__metadata__", ()):
             if isinstance(mark, PathParameter):
                 schema = schemas.of(_bounded(hint, mark))
+                if schema["type"] == "integer":
+                    schema["examples"] = [1]
                 yield {"name": name, "in": "path", "required": True, "schema": schema}
             elif isinstance(mark, QueryParameter):
                 schema = schemas.of(_bounded(hint, mark))
@@ -119,20 +122,24 @@ def _parameters(handler: Handler, schemas: Schemas) -> Iterator[dict[str, Any]]:
 
 def _header_parameters(handler: Handler) -> Iterator[dict[str, Any]]:
     if "if_match" in handler.calls:
-        yield _header("If-Match", IF_MATCH, required=NO_VERSION in (handler.route.responses or {}))
+        yield _header(
+            "If-Match", IF_MATCH, VERSION, required=NO_VERSION in (handler.route.responses or {})
+        )
     if "conditional" in handler.calls:
-        yield _header("If-None-Match", IF_NONE_MATCH)
+        yield _header("If-None-Match", IF_NONE_MATCH, {"type": "string", "examples": ['"3"']})
     if handler.needs_sign_in and not handler.is_safe:
         yield {"$ref": "#/components/parameters/IdempotencyKey"}
 
 
-def _header(name: str, description: str, *, required: bool = False) -> dict[str, Any]:
+def _header(
+    name: str, description: str, schema: dict[str, Any], *, required: bool = False
+) -> dict[str, Any]:
     return {
         "name": name,
         "in": "header",
         "required": required,
         "description": description,
-        "schema": {"type": "string", "pattern": r'^(W/)?"?[0-9]{1,18}"?$', "examples": ['"3"']},
+        "schema": schema,
     }
 
 
@@ -211,12 +218,21 @@ def _add(
 
 def _content(kind: Any, media_type: str, schemas: Schemas) -> dict[str, Any]:
     if media_type == EVENT_STREAM:
-        events = schemas.of(kind)
-        stream = {"type": "string", "contentMediaType": EVENT_STREAM}
-        return stream if kind is bytes else {**stream, "contentSchema": events}
+        return _stream({} if kind is bytes else schemas.of(kind))
     if kind is bytes:
         return {"type": "string", "contentMediaType": media_type}
     return schemas.of(kind)
+
+
+def _stream(data: dict[str, Any]) -> dict[str, Any]:
+    """One event of a stream, as OpenAPI 3.2 says it with `itemSchema`; 3.1 has no word for it."""
+    text = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
+    return {
+        "description": "One event; `id` goes back as `Last-Event-ID` to continue from there.",
+        "type": "object",
+        "properties": {"id": {"type": "string"}, "data": text},
+        "required": ["data"],
+    }
 
 
 def _headers(handler: Handler) -> dict[str, Any]:

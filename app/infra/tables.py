@@ -18,7 +18,7 @@ class ChannelHead(Table, tablename="channel_head"):
 class ChannelLog(Table, tablename="channel_log"):
     """What was said on a `log` channel, gapless from 1 until it is trimmed at the old end."""
 
-    channel = ForeignKey(references=ChannelHead, primary_key=True)
+    channel = ForeignKey(references=ChannelHead, primary_key=True, null=False)
     log_offset = BigInt()
     data = JSONB()
     created_at = Timestamptz()

@@ -2,15 +2,15 @@
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
 
+from app.http.params import PathWord
 from app.media.service import WEBP, Media
 
 FOREVER = "public, max-age=31536000, immutable"
 
 
 @get("/media/covers/{name:str}", operation_id="getCover", media_type=WEBP)
-async def get_cover(name: FromPath[str], media: NamedDependency[Media]) -> Response[bytes]:
+async def get_cover(name: PathWord, media: NamedDependency[Media]) -> Response[bytes]:
     """One cover in one width, as named by the `cover` of a book."""
     picture = await media.cover(name)
     headers = {"cache-control": FOREVER, "x-content-type-options": "nosniff"}

@@ -2156,7 +2156,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Answer"];
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        data: string;
+                        id?: string;
+                    };
                 };
             };
             400: components["responses"]["BadInput"];
@@ -2325,7 +2328,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        data: string;
+                        id?: string;
+                    };
                 };
             };
             400: components["responses"]["BadInput"];

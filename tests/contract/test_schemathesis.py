@@ -1,0 +1,137 @@
+"""The live app answers as the document says, to whatever anybody of any role may send.
+
+An app with a database of its own, because an admin who tries everything also closes accounts.
+`SICERDAS_TEST_EXAMPLES` sets how many requests are made up for each operation (default 5).
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.catalog.service import Imports
+from app.kit.principal import Role
+from app.kit.secret import Secret
+from app.kit.tasks import end_task
+from app.settings import Settings
+from app.worker import model_of, work
+from tests.contract.conftest import CONTRACT
+from tests.support.house import Served, serve, with_settings
+from tests.support.library import course
+from tests.support.servers import Database
+
+EXAMPLES = os.environ.get("SICERDAS_TEST_EXAMPLES", "5")
+TIMEOUT_S = 120 + 30 * int(EXAMPLES)
+REQUEST_TIMEOUT_S = 15
+PASSWORD = "correct-horse-battery"
+ENDS_OWN_SESSION = "logOut"
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+)
+EVERYBODY: tuple[Role | None, ...] = (None, *Role)
+Said = tuple[int, str]
+
+
+@pytest.fixture(scope="module")
+async def own_app(
+    settings: Settings, new_database: Callable[[], Database]
+) -> AsyncIterator[Served]:
+    """The app with a worker, on a database that nobody else minds."""
+    database = new_database()
+    own = with_settings(
+        settings,
+        database_url=Secret(database.app_url),
+        database_owner_url=Secret(database.owner_url),
+        redis_prefix="contract:",
+    )
+    async with serve(own) as served:
+        model = model_of(own)
+        worker = asyncio.create_task(work(served.house, model))
+        await furnish(served)
+        try:
+            yield served
+        finally:
+            await end_task(worker)
+            await model.stop()
+
+
+async def furnish(served: Served) -> None:
+    """One of each thing, so that the id 1 of every example leads somewhere."""
+    text = ("Cells", "Cells are small.\n\nThey need energy.")
+    await Imports(served.house.db, served.house.media).import_book(course(text))
+    headers = {"authorization": f"Bearer {await bearer(served, Role.USER)}"}
+    async with httpx.AsyncClient(base_url=served.url, headers=headers) as client:
+        report = {"target_type": "book", "target_id": 1, "reason": "A page is missing"}
+        for address, body in (("reports", report), ("chat", {"message": "What is a cell?"})):
+            (await client.post(f"/api/v1/{address}", json=body)).raise_for_status()
+
+
+async def bearer(served: Served, role: Role) -> str:
+    """The token of a new person of this role."""
+    email = f"{role.value}@example.org"
+    await served.house.accounts.ensure_account(email, role.value, PASSWORD, role)
+    form = {"email": email, "password": PASSWORD, "transport": "bearer"}
+    async with httpx.AsyncClient(base_url=served.url) as client:
+        answer = await client.post("/api/v1/auth/login", json=form)
+    return str(answer.raise_for_status().json()["token"])
+
+
+@pytest.fixture(scope="module")
+async def runs(
+    own_app: Served, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[Role | None, asyncio.Task[Said]]]:
+    """Everybody tries everything at the same time: a run each."""
+    tokens = {role: await bearer(own_app, role) if role else None for role in EVERYBODY}
+    started = {
+        role: asyncio.create_task(
+            try_everything(own_app.url, tokens[role], tmp_path_factory.mktemp("run"))
+        )
+        for role in EVERYBODY
+    }
+    yield started
+    for task in started.values():
+        await end_task(task)
+
+
+async def try_everything(url: str, token: str | None, folder: Path) -> Said:
+    """One run of schemathesis: its status and what it said."""
+    options = ["--exclude-operation-id", ENDS_OWN_SESSION] if token else []
+    if token:
+        options += ["--header", f"Authorization: Bearer {token}"]
+    running = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "schemathesis.cli", "run", CONTRACT / "openapi.json"],
+        *["--url", url, "--checks", ",".join(CHECKS), "--max-examples", EXAMPLES],
+        *["--phases", "examples,fuzzing", "--request-timeout", str(REQUEST_TIMEOUT_S)],
+        *["--generation-deterministic", "--no-color", "--no-shrink"],
+        *["--continue-on-failure", *options],
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            said, _ = await running.communicate()
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
+    return await running.wait(), said.decode()
+
+
+@pytest.mark.timeout(TIMEOUT_S + 30)
+@pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.value if role else "nobody")
+async def test_nothing_undocumented(
+    runs: dict[Role | None, asyncio.Task[Said]], role: Role | None
+) -> None:
+    """No 5xx, no undocumented status, header or body; wrong input is refused."""
+    status, said = await runs[role]
+    assert status == 0, said[-20_000:]
