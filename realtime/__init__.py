@@ -11,7 +11,7 @@ from realtime.codes import (
     RealtimeError,
     TokenExpired,
 )
-from realtime.connection import Connection, Transport, TransportClosed
+from realtime.connection import Connection
 from realtime.follower import Follower
 from realtime.model import (
     ANONYMOUS,
@@ -26,6 +26,7 @@ from realtime.model import (
 )
 from realtime.node import Node, NodeState
 from realtime.protocol import Frame
+from realtime.transport import Transport, TransportClosed
 
 __all__ = [
     "ANONYMOUS",

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from realtime.codes import Unsubscribed
+from realtime.fanout import Crowd, Fanout
 from realtime.protocol import Frame
 
 
@@ -17,21 +18,52 @@ class Subscriber(Protocol):
 
 
 class Audience:
-    """The subscribers of one channel."""
+    """The subscribers of one channel: those with a wire are sent to together."""
 
-    __slots__ = ("channel", "members")
+    __slots__ = ("_crowd", "_others", "channel", "members")
 
-    def __init__(self, channel: str) -> None:
+    def __init__(self, channel: str, fanout: Fanout | None = None) -> None:
         self.channel = channel
         self.members: dict[Subscriber, None] = {}
+        self._others: dict[Subscriber, Subscriber] = {}
+        """Who is pushed to one by one, and what hears in its place: itself, or a view of it."""
+        self._crowd = None if fanout is None else Crowd(fanout)
+
+    def add(self, member: Subscriber, view: Subscriber | None = None) -> None:
+        """Let a subscriber hear everything from now on; a `view` hears it in its place."""
+        self.members[member] = None
+        slot = _slot(member)
+        if slot < 0 or self._crowd is None or view is not None:
+            self._others[member] = view or member
+        else:
+            self._crowd.add(slot)
+
+    def remove(self, member: Subscriber) -> None:
+        """Take a subscriber off, if it is here."""
+        self.members.pop(member, None)
+        self._others.pop(member, None)
+        if self._crowd is not None:
+            self._crowd.remove(_slot(member))
 
     def broadcast(self, frame: Frame) -> None:
         """Give every member the same frame object."""
-        for member in self.members:
-            member.push(frame)
+        if self._crowd is not None:
+            self._crowd.push(frame)
+        for receiver in tuple(self._others.values()) if self._others else ():
+            receiver.push(frame)
 
     def dismiss(self, reason: Unsubscribed) -> None:
         """End every subscription and say why."""
-        members, self.members = self.members, {}
-        for member in members:
-            member.lose_channel(self.channel, reason)
+        receivers = [self._others.get(member, member) for member in self.members]
+        if self._crowd is not None:
+            self._crowd.flush()
+        for member in tuple(self.members):
+            self.remove(member)
+        for receiver in receivers:
+            receiver.lose_channel(self.channel, reason)
+
+
+def _slot(member: Subscriber) -> int:
+    """The place in the process's fan-out; -1: frames are pushed one by one."""
+    slot: int = getattr(member, "slot", -1)
+    return slot

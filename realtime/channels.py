@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from realtime import codes
 from realtime.audience import Subscriber
 from realtime.broker import Broker, Kind, Message
+from realtime.fanout import Fanout
 from realtime.model import ChannelFamily, Delivery, DurableLog, Limits
 from realtime.ordered import OrderedChannel
 from realtime.protocol import PushWriter
@@ -30,6 +31,7 @@ class Channels:
         limits: Limits,
         tasks: TaskGroup,
         clock: Callable[[], float],
+        fanout: Fanout | None = None,
     ) -> None:
         self._families: tuple[ChannelFamily, ...] = ()
         self._broker = broker
@@ -37,6 +39,7 @@ class Channels:
         self._limits = limits
         self._tasks = tasks
         self._clock = clock
+        self._fanout = fanout
         self._open: dict[str, Channel] = {}
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._pins: Counter[str] = Counter()
@@ -97,7 +100,7 @@ class Channels:
         """Take a subscriber off a channel."""
         channel = self._open.get(name)
         if channel is not None:
-            channel.audience.members.pop(subscriber, None)
+            channel.audience.remove(subscriber)
 
     def receive(self, name: str, message: Message) -> None:
         """Hand a message to the channel, if it is open here."""
@@ -132,11 +135,11 @@ class Channels:
     def _make(self, name: str) -> Channel:
         family = self.family(name)
         if family.delivery is Delivery.VALUE:
-            return ValueChannel(name, self._limits.value_interval_s, self._clock)
+            return ValueChannel(name, self._limits.value_interval_s, self._clock, self._fanout)
         source: Source = TailSource(self._broker, name)
         if family.delivery is Delivery.LOG and self._log is not None:
             source = LogSource(self._log, name)
-        return OrderedChannel(name, source, self._limits, self._tasks)
+        return OrderedChannel(name, source, self._limits, self._tasks, self._fanout)
 
     async def _start(self, name: str) -> None:
         """Let messages flow first, then learn where the channel stands: no gap between."""

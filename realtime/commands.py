@@ -103,6 +103,11 @@ class Commands:
             return codes.INTERNAL.error()
         return mapped
 
+    def arm(self, connection: Connection) -> None:
+        """Have the connection looked at in time; one that is forgotten stays so."""
+        if connection.session.client in self._hub.connections:
+            self._hub.arm(connection)
+
     def ended(self, connection: Connection) -> None:
         """Forget the connection everywhere; leases are given back behind it."""
         self._hub.remove(connection)

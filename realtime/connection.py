@@ -1,37 +1,22 @@
-"""Drives one session over a transport: incoming frames, outgoing queue, commands, the end.
+"""Drives one session: incoming frames, commands, what leaves, the end.
 
-Knows nothing of WebSockets; a `Transport` brings the bytes to the other side.
+Knows nothing of WebSockets: what leaves goes through an `Outgoing`, the queue and task of a
+`Writer` or a wire of `realtime.wire`, which needs neither.
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import Protocol
 
 from realtime import codes
 from realtime.actions import Action, Close, Join, Leave, Send, Work
 from realtime.codes import Disconnect, RealtimeError
+from realtime.deadlines import NEVER
 from realtime.model import Limits
-from realtime.outbox import Outbox
 from realtime.protocol import Frame, PushWriter, SubscribeResult
 from realtime.session import Session
 from realtime.tasks import TaskGroup
-
-
-class TransportClosed(Exception):
-    """The other side is gone; nothing more can be sent."""
-
-
-class Transport(Protocol):
-    """The way to one client. `send` may block; `abort` never does."""
-
-    async def send(self, frames: Sequence[Frame]) -> None:
-        """Hand frames over in order; raises TransportClosed when the client is gone."""
-
-    async def close(self, code: int, reason: str) -> None:
-        """Say goodbye with a code."""
-
-    def abort(self) -> None:
-        """Drop the connection at once, whatever is still buffered."""
+from realtime.transport import Outgoing
+from realtime.writer import Writer
 
 
 class Clock(Protocol):
@@ -49,12 +34,15 @@ class Executor(Protocol):
     def explain(self, error: Exception) -> RealtimeError:
         """Turn any failure into the refusal a client may see."""
 
+    def arm(self, connection: "Connection") -> None:
+        """Have `tick` called at the session's deadline, or a little later."""
+
     def ended(self, connection: "Connection") -> None:
         """Forget the connection everywhere."""
 
 
 class Connection:
-    """One client: its session, its queue, and the tasks that answer its commands."""
+    """One client: its session, its way out, and the tasks that answer its commands."""
 
     __slots__ = (
         "_clock",
@@ -63,10 +51,9 @@ class Connection:
         "_lanes",
         "_limits",
         "_lost",
-        "_outbox",
-        "_sending",
+        "_out",
         "_tasks",
-        "_transport",
+        "armed",
         "checked_at",
         "memberships",
         "session",
@@ -75,17 +62,16 @@ class Connection:
     def __init__(
         self,
         session: Session,
-        transport: Transport,
+        out: Outgoing,
         executor: Executor,
         limits: Limits,
         clock: Clock,
     ) -> None:
         self.session = session
-        self._transport = transport
+        self._out = out
         self._executor = executor
         self._limits = limits
         self._clock = clock
-        self._outbox = Outbox(limits.outgoing_max_bytes, limits.outgoing_max_frames)
         self._tasks = TaskGroup()
         self._lanes: dict[str, asyncio.Task[None]] = {}
         """The last unfinished subscribe or unsubscribe of each channel: they keep their order."""
@@ -95,7 +81,9 @@ class Connection:
         """When the preset identity was read."""
         self._close: Disconnect | None = None
         self._lost = False
-        self._sending: asyncio.Timeout | None = None
+        self.armed = NEVER
+        """When the node looks at this connection: see `realtime.wheel`."""
+        out.bind(self)
 
     # -- what the transport's shell calls ------------------------------------------------------
 
@@ -107,24 +95,35 @@ class Connection:
         """Note that the client has gone."""
         self._lost = True
         self.session.lost()
-        self._interrupt()
+        self._out.gone()
+
+    def ended(self) -> None:
+        """Leave nothing behind."""
+        self._lost = True
+        self.session.lost()
+        self._executor.ended(self)
+        self._tasks.cancel()
 
     async def run(self) -> None:
-        """Write until the connection ends; then leave nothing behind."""
+        """Write until the connection ends; only for one that was opened over a transport."""
+        assert isinstance(self._out, Writer)
         try:
-            await self._write_until_closed()
-            await self._say_goodbye()
+            await self._out.run()
         finally:
-            self.session.lost()
-            self._executor.ended(self)
+            self.ended()
             await self._tasks.stop()
+
+    @property
+    def slot(self) -> int:
+        """The place in the process's fan-out, or -1: then every frame is pushed by itself."""
+        return self._out.slot
 
     # -- what the hub and the executor call ------------------------------------------------------
 
     def push(self, frame: Frame) -> None:
-        """Queue one frame; a queue over its bound ends the connection, and an ended one is deaf."""
-        if self._close is None and not self._lost and not self._outbox.push(frame):
-            self._too_slow()
+        """Send one frame; an ended connection is deaf."""
+        if self._close is None and not self._lost:
+            self._out.push(frame)
 
     def disconnect(self, disconnect: Disconnect) -> None:
         """End the connection with this code."""
@@ -135,6 +134,7 @@ class Connection:
         now = self._clock()
         if now >= self.session.deadline:
             self.perform(self.session.tick(now))
+        self._executor.arm(self)
 
     def perform(self, actions: list[Action]) -> None:
         """Carry out what the session asks for."""
@@ -144,9 +144,11 @@ class Connection:
                     self.push(frame)
                 case Close(disconnect=disconnect):
                     self._close = disconnect
-                    self._outbox.wake()
+                    self._out.close(disconnect, flush=disconnect is not codes.SLOW)
                 case _:
                     self._start(action)
+        if self.session.deadline < self.armed - 1:
+            self._executor.arm(self)
 
     def subscribed(self, command_id: int, channel: str, result: SubscribeResult) -> None:
         """Answer a `subscribe`; publications pushed after this call follow the answer."""
@@ -163,6 +165,10 @@ class Connection:
         self.memberships.discard(channel)
         self.session.channels.pop(channel, None)
         self.push(PushWriter(channel).unsubscribed(reason))
+
+    def too_slow(self) -> None:
+        """Speak the verdict once; what waits would never be read."""
+        self.perform(self.session.close(codes.SLOW))
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -194,50 +200,6 @@ class Connection:
         elif work.request.channel not in self.memberships:
             # A member was answered already: only its presence failed.
             self.perform(self.session.join_refused(work.id, work.request.channel, refusal))
-
-    async def _write_until_closed(self) -> None:
-        while self._close is None and not self._lost:
-            await self._outbox.wait()
-            if self._close is None and not self._lost:
-                await self._flush(self._limits.write_timeout_s)
-
-    async def _flush(self, timeout_s: float) -> None:
-        """Hand the queue to the transport; one that accepts nothing for so long is too slow."""
-        frames = self._outbox.take()
-        try:
-            async with asyncio.timeout(timeout_s) as deadline:
-                self._sending = deadline
-                try:
-                    await self._transport.send(frames)
-                finally:
-                    self._sending = None
-        except TransportClosed:
-            self.lost()
-        except TimeoutError:
-            self._too_slow()
-
-    def _too_slow(self) -> None:
-        """Speak the verdict once; what waits would never be read."""
-        self._outbox.clear()
-        self.perform(self.session.close(codes.SLOW))
-        self._interrupt()
-
-    def _interrupt(self) -> None:
-        """Wake the writer, also out of a send that would block for ever."""
-        if self._sending is not None and not self._sending.expired():
-            self._sending.reschedule(0)
-        self._outbox.wake()
-
-    async def _say_goodbye(self) -> None:
-        """Flush, close, and in any case let the transport go."""
-        try:
-            if self._close is not None and not self._lost:
-                if len(self._outbox):
-                    await self._flush(self._limits.close_timeout_s)
-                async with asyncio.timeout(self._limits.close_timeout_s):
-                    await self._transport.close(self._close.code, self._close.reason)
-        except (TransportClosed, TimeoutError):
-            self._transport.abort()
 
 
 def _lane(work: Work) -> str:

@@ -1,9 +1,11 @@
 """Who is connected to this process, by client, user and session."""
 
 import asyncio
+from collections.abc import Callable, Iterator
 
 from realtime.connection import Connection
 from realtime.model import Identity
+from realtime.wheel import Wheel
 
 REMEMBER_S = 60.0
 NEVER = float("-inf")
@@ -12,7 +14,9 @@ NEVER = float("-inf")
 class Hub:
     """The connections of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._wheel = Wheel()
         self.connections: dict[str, Connection] = {}
         self._empty = asyncio.Event()
         self._users: dict[str, set[Connection]] = {}
@@ -23,6 +27,11 @@ class Hub:
     def add(self, connection: Connection) -> None:
         """Note a connection that has not said yet who it is."""
         self.connections[connection.session.client] = connection
+        self.arm(connection)
+
+    def arm(self, connection: Connection) -> None:
+        """Have the connection looked at when its next deadline comes."""
+        self._wheel.arm(connection, connection.session.deadline)
 
     def identify(self, connection: Connection, identity: Identity) -> None:
         """Note whose connection it is."""
@@ -40,6 +49,7 @@ class Hub:
     def remove(self, connection: Connection) -> None:
         """Forget the connection."""
         self.connections.pop(connection.session.client, None)
+        self._wheel.disarm(connection)
         self.forget(connection)
         if not self.connections:
             self._empty.set()
@@ -71,9 +81,15 @@ class Hub:
         return len(self._users.get(user, ()))
 
     def tick(self) -> None:
-        """Let every connection look at the clock."""
-        for connection in tuple(self.connections.values()):
+        """Let every connection that is due look at the clock."""
+        for _ in self.ticking():
+            pass
+
+    def ticking(self) -> Iterator[None]:
+        """Do the same one by one: whoever iterates may let others run between."""
+        for connection in self._wheel.due(self._clock()):
             connection.tick()
+            yield
 
 
 def _discard(index: dict[str, set[Connection]], key: str, connection: Connection) -> None:

@@ -17,7 +17,9 @@ from realtime.broker import Broker, History, Message
 from realtime.channels import Channels
 from realtime.codes import BrokerUnavailable
 from realtime.commands import Commands, MapError
-from realtime.connection import Connection, Transport
+from realtime.connection import Connection
+from realtime.draining import drain, leave
+from realtime.fanout import Fanout
 from realtime.follower import Follower
 from realtime.hub import Hub
 from realtime.model import (
@@ -34,7 +36,10 @@ from realtime.presence import Presence
 from realtime.protocol import one_line
 from realtime.session import Session
 from realtime.tasks import TaskGroup
+from realtime.transport import Outgoing, Transport
 from realtime.upkeep import Upkeep
+from realtime.wire import Wire
+from realtime.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,9 @@ class Node:
         self._broker = broker
         self._clock = clock
         self._tasks = TaskGroup()
-        self._hub = Hub()
-        self._channels = Channels(families, broker, log, limits, self._tasks, clock)
+        self._hub = Hub(clock)
+        self._fanout = Fanout(limits.flush_window_s)
+        self._channels = Channels(families, broker, log, limits, self._tasks, clock, self._fanout)
         self._presence = Presence(broker, limits, clock)
         self._commands = Commands(
             hub=self._hub,
@@ -94,12 +100,15 @@ class Node:
         self._upkeep = Upkeep(
             broker=broker,
             hub=self._hub,
+            fanout=self._fanout,
+            clock=clock,
             channels=self._channels,
             presence=self._presence,
             durable_log=log,
             limits=limits,
         )
-        self._stopping = False
+        self.draining = False
+        """True once the process is about to end: it is not ready for new clients."""
 
     def register(
         self, families: Sequence[ChannelFamily], rpc: Mapping[str, RpcMethod] | None = None
@@ -116,14 +125,15 @@ class Node:
         self._tasks.start(self._upkeep.tick_for_ever(), "tick")
         self._tasks.start(self._upkeep.sweep_for_ever(), "sweep")
 
+    async def drain(self) -> None:
+        """Send every client elsewhere, spread over `drain_s`; who still comes is sent on at once."""
+        self.draining = True
+        await drain(self._hub, self.limits)
+
     async def stop(self) -> None:
         """Send every client elsewhere, then leave nothing behind."""
-        self._stopping = True
-        for connection in list(self._hub.connections.values()):
-            connection.disconnect(codes.SHUTDOWN)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2 * self.limits.close_timeout_s):
-                await self._hub.wait_until_empty()
+        self.draining = True
+        await leave(self._hub, self.limits)
         await self._tasks.stop()
         await self._broker.stop()
 
@@ -147,12 +157,28 @@ class Node:
         checked_at: float | None = None,
         token_required: bool = False,
     ) -> Connection:
-        """Take a new client; the caller feeds `receive` and awaits `run`.
+        """Take a new client over a transport; the caller feeds `receive` and awaits `run`.
 
         `identity` is what the transport already knows (a session cookie), read at `checked_at`
         of `now`: a logout after that moment counts. With `token_required` a `connect` without
         token is refused.
         """
+        out = Writer(transport, self.limits)
+        return self.attach(out, identity, checked_at, token_required=token_required)
+
+    def wire(self, transport: asyncio.Transport) -> Wire:
+        """Make a way out that needs no task: it writes to the socket of this transport."""
+        return Wire(transport, self._fanout, self.limits, self._clock)
+
+    def attach(
+        self,
+        out: Outgoing,
+        identity: Identity | None,
+        checked_at: float | None,
+        *,
+        token_required: bool,
+    ) -> Connection:
+        """Take a new client over a way out; the caller feeds `receive` and calls `ended`."""
         session = Session(
             secrets.token_hex(13),
             self.limits,
@@ -160,11 +186,11 @@ class Node:
             preset=identity,
             token_required=token_required,
         )
-        connection = Connection(session, transport, self._commands, self.limits, self._clock)
+        connection = Connection(session, out, self._commands, self.limits, self._clock)
         if checked_at is not None:
             connection.checked_at = checked_at
         self._hub.add(connection)
-        if self._stopping:
+        if self.draining:
             connection.disconnect(codes.SHUTDOWN)
         return connection
 

@@ -11,6 +11,7 @@ from collections import deque
 from realtime import codes
 from realtime.audience import Audience, Subscriber
 from realtime.broker import History, Message
+from realtime.fanout import Fanout
 from realtime.model import Limits, Publication
 from realtime.protocol import Frame, PushWriter
 from realtime.sources import Source
@@ -36,8 +37,15 @@ class Join:
 class OrderedChannel:
     """One LOG or TAIL channel."""
 
-    def __init__(self, name: str, source: Source, limits: Limits, tasks: TaskGroup) -> None:
-        self.audience = Audience(name)
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        limits: Limits,
+        tasks: TaskGroup,
+        fanout: Fanout | None = None,
+    ) -> None:
+        self.audience = Audience(name, fanout)
         self.epoch = ""
         self.last = -1
         self.joins: dict[Join, None] = {}
@@ -213,7 +221,7 @@ class OrderedChannel:
         if join.broken or position < join.base or position + len(frames) < self.last:
             raise codes.INTERNAL.error()
         self.abandon(join)
-        self.audience.members[join.subscriber] = None
+        self.audience.add(join.subscriber)
         return frames
 
     async def recover(self, after: int, epoch: str) -> list[Publication] | None:

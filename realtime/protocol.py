@@ -184,6 +184,20 @@ class Frame:
         """The same as text, decoded once for all text transports."""
         return self.data.decode()
 
+    @cached_property
+    def websocket(self) -> bytes:
+        """The same as one unmasked WebSocket text message (RFC 6455, 5.2)."""
+        return message_header(0x81, len(self.data)) + self.data
+
+
+def message_header(first: int, size: int) -> bytes:
+    """Build the header of an unmasked WebSocket frame."""
+    if size < 126:  # noqa: PLR2004  RFC 6455's own borders
+        return bytes((first, size))
+    if size < 65536:  # noqa: PLR2004
+        return bytes((first, 126)) + size.to_bytes(2, "big")
+    return bytes((first, 127)) + size.to_bytes(8, "big")
+
 
 _command_decoder = msgspec.json.Decoder(Command)
 _encode = msgspec.json.Encoder().encode

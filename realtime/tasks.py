@@ -16,6 +16,8 @@ class TaskGroup:
     the connection of that transaction.
     """
 
+    __slots__ = ("_tasks",)
+
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -30,6 +32,13 @@ class TaskGroup:
     def __len__(self) -> int:
         """Count the tasks that still run."""
         return len(self._tasks)
+
+    def cancel(self) -> None:
+        """Cancel every task but the one that asks."""
+        # Outside of a task (a callback of the loop) there is none that asks.
+        asking = asyncio.current_task()
+        for task in [t for t in self._tasks if t is not asking]:
+            task.cancel()
 
     async def stop(self) -> None:
         """Cancel every task and wait for its end."""

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from realtime.broker import Broker, Message
 from realtime.channels import Channels
 from realtime.codes import BrokerUnavailable
+from realtime.fanout import Fanout
 from realtime.hub import Hub
 from realtime.model import NODE, Delivery, DurableLog, Limits, Publication
 from realtime.presence import Presence
@@ -17,6 +19,8 @@ log = logging.getLogger("realtime")
 
 TICK_S = 1.0
 """How late a deadline may be noticed."""
+AT_ONCE = 256
+"""Connections that are looked at before others may run."""
 
 
 class Upkeep:
@@ -27,6 +31,8 @@ class Upkeep:
         *,
         broker: Broker,
         hub: Hub,
+        fanout: Fanout,
+        clock: Callable[[], float],
         channels: Channels,
         presence: Presence,
         durable_log: DurableLog | None,
@@ -34,6 +40,8 @@ class Upkeep:
     ) -> None:
         self._broker = broker
         self._hub = hub
+        self._fanout = fanout
+        self._clock = clock
         self._channels = channels
         self._presence = presence
         self._log = durable_log
@@ -82,7 +90,10 @@ class Upkeep:
 
     async def tick(self) -> None:
         """One look at deadlines, leases and idle channels."""
-        self._hub.tick()
+        for count, _ in enumerate(self._hub.ticking()):
+            if count % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
+        self._fanout.tick(self._clock())
         await self._presence.renew()
         await self._channels.close_idle()
 

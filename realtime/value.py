@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from realtime.audience import Audience, Subscriber
 from realtime.broker import Message
+from realtime.fanout import Fanout
 from realtime.model import Publication
 from realtime.protocol import PushWriter
 
@@ -15,8 +16,14 @@ from realtime.protocol import PushWriter
 class ValueChannel:
     """One VALUE channel."""
 
-    def __init__(self, name: str, interval_s: float, clock: Callable[[], float]) -> None:
-        self.audience = Audience(name)
+    def __init__(
+        self,
+        name: str,
+        interval_s: float,
+        clock: Callable[[], float],
+        fanout: Fanout | None = None,
+    ) -> None:
+        self.audience = Audience(name, fanout)
         self.newest: Publication | None = None
         self._interval_s = interval_s
         self._clock = clock
@@ -71,7 +78,7 @@ class ValueChannel:
         """
         if snapshot is not None and snapshot.version and self._is_newer(snapshot):
             self.receive(Message.of(snapshot))
-        self.audience.members[subscriber] = None
+        self.audience.add(subscriber)
         if snapshot is not None and not snapshot.version:
             return snapshot
         return self.newest

@@ -26,13 +26,13 @@ class TestSlowConsumer:
             await client.subscribe("value:1")
             client.transport.stall = True
             client.send('{"id":50,"ping":{}}')
-            await until(lambda: client.connection._sending is not None)
+            await until(lambda: client.connection._out._sending is not None)
             for number in range(6):
                 client.send('{"id":%d,"ping":{}}' % (60 + number))  # noqa: UP031  braces
             assert client.connection._close is not None
             assert client.connection._close.code == 3008
             await until(lambda: client.transport.aborted)
-            assert len(client.connection._outbox) == 0
+            assert len(client.connection._out._outbox) == 0
             assert house.node.state.connections == 0
 
     async def test_too_many_bytes_are_the_verdict(self) -> None:

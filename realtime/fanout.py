@@ -1,0 +1,178 @@
+"""Who gets one publication, and when: leading edge at once, the next ten milliseconds together.
+
+One `Fanout` per process. A wire has a slot in its table; a crowd is the slots of one channel. There
+is no object, task or await per delivery: a publication is appended once to its crowd, and a crowd is
+sent to by one loop over descriptors.
+"""
+
+import asyncio
+from array import array
+
+from realtime.protocol import Frame
+from realtime.sending import Send, built_sender, send_in_python
+from realtime.wire import Wire
+
+LEADERS = 8
+"""Channels that may lead in one window; more wait for its end, so that a busy socket is not
+written to once per channel."""
+CLOSED_CELL = -1
+
+
+class Fanout:
+    """The wires of this process and the channels that have something for them."""
+
+    def __init__(self, window_s: float, *, send: Send | None = None) -> None:
+        self.cells = array("i")
+        """Slot -> descriptor, or -1 for a wire that may not be written to from the side."""
+        self.wires: list[Wire | None] = []
+        self.stalled: dict[Wire, None] = {}
+        """Wires whose client does not keep up."""
+        self._send = send or built_sender() or send_in_python
+        self._window_s = window_s
+        self._free: list[int] = []
+        self._soon: list[Crowd] = []
+        self._later: list[Crowd] = []
+        self._led: list[Crowd] = []
+        self._window: asyncio.TimerHandle | None = None
+
+    def admit(self, wire: Wire) -> int:
+        """Give a wire its slot."""
+        if self._free:
+            slot = self._free.pop()
+            self.wires[slot] = wire
+        else:
+            slot = len(self.wires)
+            self.wires.append(wire)
+            self.cells.append(CLOSED_CELL)
+        return slot
+
+    def release(self, slot: int) -> None:
+        """Take a slot back; no crowd may hold it any more."""
+        self.cells[slot] = CLOSED_CELL
+        self.wires[slot] = None
+        self._free.append(slot)
+
+    def tick(self, now: float) -> None:
+        """Look at the wires that do not move."""
+        for wire in tuple(self.stalled):
+            wire.look(now)
+
+    # -- when ----------------------------------------------------------------------------------
+
+    def schedule(self, crowd: "Crowd") -> None:
+        """Have a crowd's first waiting frame sent: with this step's, or at the window's end."""
+        if crowd.led or len(self._led) >= LEADERS:
+            self._later.append(crowd)
+            return
+        if not self._soon:
+            asyncio.get_running_loop().call_soon(self._lead)
+        self._soon.append(crowd)
+        self._led.append(crowd)
+        crowd.led = True
+
+    def _lead(self) -> None:
+        """Send what this step of the loop brought, in one write for each connection."""
+        crowds, self._soon = self._soon, []
+        self._deliver(crowds)
+        if self._window is None:
+            self._open_window()
+
+    def _open_window(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._window = loop.call_later(self._window_s, self._close_window)
+
+    def _close_window(self) -> None:
+        self._window = None
+        crowds, self._later = self._later, []
+        for crowd in self._led:
+            crowd.led = False
+        self._led = [*self._soon, *crowds]
+        for crowd in self._led:
+            crowd.led = True
+        if crowds:
+            self._deliver(crowds)
+        if self._led:
+            self._open_window()
+
+    # -- to whom -------------------------------------------------------------------------------
+
+    def _deliver(self, crowds: "list[Crowd]") -> None:
+        busy = [crowd for crowd in dict.fromkeys(crowds) if crowd.waiting]
+        if len(busy) == 1:
+            busy[0].flush()
+        elif busy:
+            self._merge(busy)
+
+    def _merge(self, crowds: "list[Crowd]") -> None:
+        """Several channels at once: a connection on many of them gets one write."""
+        parts: dict[int, bytes] = {}
+        frames: dict[int, int] = {}
+        for crowd in crowds:
+            data, count = crowd.take()
+            for slot in crowd.slots:
+                if slot in parts:
+                    parts[slot] += data
+                    frames[slot] += count
+                else:
+                    parts[slot] = data
+                    frames[slot] = count
+        for slot, data in parts.items():
+            wire = self.wires[slot]
+            if wire is not None:
+                wire.write(data, frames[slot])
+
+    def broadcast(self, slots: "array[int]", data: bytes, frames: int) -> None:
+        """Send to all these slots; the rest of a short one is its wire's business."""
+        for place, sent in self._send(self.cells, slots, data):
+            wire = self.wires[slots[place]]
+            if wire is not None:
+                wire.took(sent, data, frames)
+
+
+class Crowd:
+    """The wires of one channel, and the publications that have not left yet."""
+
+    __slots__ = ("_fanout", "_places", "led", "slots", "waiting")
+
+    def __init__(self, fanout: Fanout) -> None:
+        self._fanout = fanout
+        self._places: dict[int, int] = {}
+        self.slots = array("i")
+        self.waiting: list[bytes] = []
+        self.led = False
+        """Sent to in this window: what comes now waits for its end."""
+
+    def add(self, slot: int) -> None:
+        """Add a wire; what waits is older than its subscription and leaves without it."""
+        self.flush()
+        self._places[slot] = len(self.slots)
+        self.slots.append(slot)
+
+    def remove(self, slot: int) -> None:
+        """Take a wire off; the last one fills its place."""
+        place = self._places.pop(slot, None)
+        if place is None:
+            return
+        last = self.slots.pop()
+        if last != slot:
+            self.slots[place] = last
+            self._places[last] = place
+
+    def push(self, frame: Frame) -> None:
+        """Take a publication for everybody here."""
+        if not self.slots:
+            return
+        self.waiting.append(frame.websocket)
+        if len(self.waiting) == 1:
+            self._fanout.schedule(self)
+
+    def take(self) -> tuple[bytes, int]:
+        """Take what waits, as one write, and count it."""
+        waiting, self.waiting = self.waiting, []
+        return (waiting[0] if len(waiting) == 1 else b"".join(waiting)), len(waiting)
+
+    def flush(self) -> None:
+        """Send now what waits."""
+        if self.waiting:
+            data, count = self.take()
+            self._fanout.broadcast(self.slots, data, count)
