@@ -1,6 +1,7 @@
 """The server side of the Centrifuge client protocol, with durable logs behind it."""
 
-from realtime.broker import Broker, BrokerState, MemoryBroker, MemoryBus
+from realtime.broker import Broker, BrokerState, Keep
+from realtime.broker_memory import MemoryBroker, MemoryBus
 from realtime.codes import (
     DISCONNECTS,
     ERRORS,
@@ -45,6 +46,7 @@ __all__ = [
     "Frame",
     "Identity",
     "InvalidToken",
+    "Keep",
     "Limits",
     "MemoryBroker",
     "MemoryBus",

@@ -42,6 +42,8 @@ class Publication(msgspec.Struct, frozen=True):
     data: bytes
     offset: int = 0
     version: int = 0
+    info: bytes = b""
+    """The client that published it, as JSON; empty for the application's own."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):

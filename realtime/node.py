@@ -121,7 +121,7 @@ class Node:
 
     async def start(self) -> None:
         """Begin to serve; a broker that is away is waited for in the background."""
-        await self._broker.start(self)
+        await self._broker.start(self, self.name)
         self._tasks.start(self._upkeep.tick_for_ever(), "tick")
         self._tasks.start(self._upkeep.sweep_for_ever(), "sweep")
 

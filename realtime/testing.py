@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from realtime.broker import Broker, MemoryBroker
+from realtime.broker import Broker
+from realtime.broker_memory import MemoryBroker
 from realtime.codes import InvalidToken, RealtimeError
 from realtime.model import (
     ChannelFamily,

@@ -4,121 +4,128 @@ Nothing here is the truth. In an outage every verb fails at once with BrokerUnav
 messages flow again the receiver is told to compare with the truth.
 """
 
-import asyncio
-import logging
 import secrets
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
-from realtime.broker import BrokerState, History, Kind, Message, Receiver
+from realtime.broker import WHOLE, BrokerState, History, Keep, Kind, Message, Receiver
 from realtime.broker_redis import scripts
-from realtime.broker_redis.link import FAULTS, Link, RedisOptions
-from realtime.codes import BrokerUnavailable
+from realtime.broker_redis.cluster import Cluster
+from realtime.broker_redis.layout import Layout, OneServer
+from realtime.broker_redis.options import RedisOptions, cluster_address
+from realtime.broker_redis.scripts import Script
 from realtime.model import Publication
-
-log = logging.getLogger("realtime")
 
 
 class RedisBroker:
-    """The broker contract over one Redis."""
+    """The broker contract over one Redis, or over a Redis Cluster: the URL tells."""
 
     def __init__(self, url: str, options: RedisOptions | None = None) -> None:
         self._options = options = options or RedisOptions()
-        # A retried append could be a second append: the caller decides, never the client.
-        self._pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=options.max_connections,
-            timeout=options.timeout_s,
-            socket_timeout=options.timeout_s,
-            socket_connect_timeout=options.timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
+        cluster = cluster_address(url)
+        self._layout: Layout = (
+            OneServer(url, options) if cluster is None else Cluster(cluster, options)
         )
-        self._redis = Redis(connection_pool=self._pool)
-        self._append = self._redis.register_script(scripts.APPEND)
-        self._history = self._redis.register_script(scripts.HISTORY)
-        self._presence_put = self._redis.register_script(scripts.PRESENCE_PUT)
-        self._presence = self._redis.register_script(scripts.PRESENCE)
-        self._presence_remove = self._redis.register_script(scripts.PRESENCE_REMOVE)
-        self._link = Link(self._pool.make_connection, options)
 
     @property
     def state(self) -> BrokerState:
         """Say whether messages flow now."""
-        return BrokerState(self._link.connected, self._link.last_error)
+        return BrokerState(self._layout.connected, self._layout.last_error)
 
-    async def start(self, receiver: Receiver) -> None:
+    async def start(self, receiver: Receiver, node: str = "") -> None:
         """Begin; waits a moment for Redis, and in the background for ever."""
         cut = len(self._key("c", "x")) - 2  # before the channel; a brace follows it
-        control = self._key("control", "").encode()
+        controls = {self._key("control", "").encode(), self._key("node", node).encode()}
 
         def deliver(channel: bytes, payload: bytes) -> None:
-            if channel == control:
+            if channel in controls:
                 receiver.on_control(payload)
             else:
                 receiver.on_message(channel[cut:-1].decode(), _decode(payload))
 
-        await self._link.start(control, deliver, receiver.on_restored)
+        await self._layout.start(sorted(controls), deliver, receiver.on_restored)
 
     async def stop(self) -> None:
         """End; leaves no task and no connection."""
-        await self._link.stop()
-        await self._redis.aclose()
-        await self._pool.disconnect()
+        await self._layout.stop()
 
     async def subscribe(self, channel: str) -> bool:
         """Want a channel; True once Redis has confirmed it."""
-        return await self._link.subscribe(self._key("c", channel).encode())
+        return await self._layout.subscribe(self._key("c", channel).encode())
 
     async def unsubscribe(self, channel: str) -> None:
         """Want a channel no more."""
-        await self._link.unsubscribe(self._key("c", channel).encode())
+        await self._layout.unsubscribe(self._key("c", channel).encode())
 
-    async def publish(self, channel: str, message: Message) -> None:
-        """Send to every process that wants the channel."""
-        await self._call(self._redis.publish, self._key("c", channel), _encode(message))
+    async def publish(self, channel: str, message: Message, *, key: str = "") -> None:
+        """Send to every process that wants the channel; once for each key."""
+        name, payload = self._key("c", channel), _encode(message)
+        if key:
+            args = [self._layout.publish, payload, self._options.key_ttl_s]
+            await self._run(scripts.PUBLISH_ONCE, [self._once(channel, key), name], args)
+        else:
+            await self._say(name, payload)
 
-    async def append(self, channel: str, data: bytes) -> tuple[int, str]:
+    async def append(
+        self, channel: str, data: bytes, *, info: bytes = b"", key: str = "", keep: Keep = WHOLE
+    ) -> tuple[int, str]:
         """Add to the stream and send, in one Lua script."""
         options = self._options
-        keys = [*self._stream_keys(channel), self._key("c", channel)]
-        args = [data, options.stream_size, options.stream_ttl_s, options.meta_ttl_s, _new_epoch()]
-        offset, epoch = await self._call(self._append, keys=keys, args=args)
+        keys = [*self._stream_keys(channel), self._once(channel, key), self._key("c", channel)]
+        bounds = [keep.size or options.stream_size, keep.ttl_s or options.stream_ttl_s]
+        ttl_s = options.key_ttl_s if key else 0
+        args = [data, info, *bounds, options.meta_ttl_s, _new_epoch(), ttl_s]
+        offset, epoch = await self._run(scripts.APPEND, keys, [self._layout.publish, *args])
         return int(offset), epoch.decode()
 
     async def history(self, channel: str, after: int, limit: int) -> History:
         """Read the stream and its head in one Lua script."""
-        keys = self._stream_keys(channel)
         args = [after, limit, self._options.meta_ttl_s, _new_epoch()]
-        offset, epoch, items = await self._call(self._history, keys=keys, args=args)
-        found = [Publication(fields[1], int(item.partition(b"-")[0])) for item, fields in items]
-        return History(found, int(offset), epoch.decode())
+        keys = self._stream_keys(channel)
+        offset, epoch, items = await self._run(scripts.HISTORY, keys, args)
+        return History([_of_stream(*item) for item in items], int(offset), epoch.decode())
 
     async def drop(self, channel: str) -> None:
         """Forget the publications; the meta key keeps epoch and offset."""
-        await self._call(self._redis.delete, self._stream_keys(channel)[0])
+        key = self._stream_keys(channel)[0]
+        await self._layout.on(key, lambda shard: shard.call("DEL", key))
 
     async def control(self, data: bytes) -> None:
         """Send to every process."""
-        await self._call(self._redis.publish, self._key("control", ""), data)
+        await self._say(self._key("control", ""), data)
+
+    async def order(self, node: str, data: bytes) -> bool:
+        """Send to one process; Redis knows whether it listens."""
+        return bool(await self._say(self._key("node", node), data))
 
     async def presence_put(self, channel: str, client: str, info: bytes, ttl_s: float) -> None:
         """Add or renew a lease."""
-        args = [client, info, ttl_s]
-        await self._call(self._presence_put, keys=self._presence_keys(channel), args=args)
+        keys = self._presence_keys(channel)
+        await self._run(scripts.PRESENCE_PUT, keys, [client, info, ttl_s])
 
     async def presence_remove(self, channel: str, client: str) -> None:
         """Give a lease back."""
-        await self._call(self._presence_remove, keys=self._presence_keys(channel), args=[client])
+        await self._run(scripts.PRESENCE_REMOVE, self._presence_keys(channel), [client])
 
     async def presence(self, channel: str) -> dict[str, bytes]:
         """Return the living leases."""
-        flat = await self._call(self._presence, keys=self._presence_keys(channel))
+        flat = await self._run(scripts.PRESENCE, self._presence_keys(channel), [])
         return {c.decode(): info for c, info in zip(flat[::2], flat[1::2], strict=True)}
+
+    async def presence_park(self, channel: str, client: str, user: str, grace_s: float) -> None:
+        """Note that this client may come back as another one of the same user for a while."""
+        keys = self._parking_keys(channel, user)
+        await self._run(scripts.PRESENCE_PARK, keys, [client, int(grace_s * 1000)])
+
+    async def presence_claim(self, channel: str, user: str) -> bool:
+        """Take over one parked lease of the user."""
+        return bool(await self._run(scripts.PRESENCE_CLAIM, self._parking_keys(channel, user), []))
+
+    async def presence_unpark(self, channel: str, client: str, user: str) -> bool:
+        """End a parked lease, unless it was claimed."""
+        keys = self._parking_keys(channel, user)
+        return bool(await self._run(scripts.PRESENCE_UNPARK, keys, [client]))
+
+    # -- inside ------------------------------------------------------------------------------
 
     def _key(self, kind: str, channel: str) -> str:
         """Keys of one channel share a hash tag, so that a script finds them on one shard."""
@@ -130,26 +137,19 @@ class RedisBroker:
     def _presence_keys(self, channel: str) -> list[str]:
         return [self._key("l", channel), self._key("i", channel)]
 
-    async def _call(self, verb: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
-        """Run one command; while the link is down nothing waits for a timeout."""
-        if not self._link.connected:
-            raise BrokerUnavailable(self._link.last_error)
-        cancelled_before = _cancellations()
-        try:
-            answer = await verb(*args, **kwargs)
-        except FAULTS as fault:
-            log.warning("realtime.redis_failed error=%r", fault)
-            raise BrokerUnavailable(repr(fault)) from fault
-        if _cancellations() > cancelled_before:
-            # redis-py waits with `asyncio.wait_for`, which loses a cancellation that comes together
-            # with the result (Python <= 3.11): the caller would never hear of it.
-            raise asyncio.CancelledError
-        return answer
+    def _parking_keys(self, channel: str, user: str) -> list[str]:
+        return [*self._presence_keys(channel), f"{self._key('g', channel)}.{user}"]
 
+    def _once(self, channel: str, key: str) -> str:
+        return f"{self._key('k', channel)}.{key}"
 
-def _cancellations() -> int:
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
+    async def _say(self, name: str, payload: bytes) -> int:
+        """Publish; returns how many heard it, in a cluster those of that shard."""
+        verb = self._layout.publish
+        return int(await self._layout.on(name, lambda shard: shard.call(verb, name, payload)))
+
+    async def _run(self, script: Script, keys: list[str], args: list[Any]) -> Any:
+        return await self._layout.on(keys[0], lambda shard: shard.run(script, keys, args))
 
 
 def _new_epoch() -> str:
@@ -157,14 +157,19 @@ def _new_epoch() -> str:
 
 
 def _encode(message: Message) -> bytes:
-    publication = message.publication
-    place = f"{message.kind}{publication.offset}:{publication.version}:{message.epoch}:"
-    return place.encode() + publication.data
+    """`kind offset:version:epoch:length of info:` and then info and data."""
+    p = message.publication
+    place = f"{message.kind}{p.offset}:{p.version}:{message.epoch}:{len(p.info)}:"
+    return place.encode() + p.info + p.data
 
 
 def _decode(payload: bytes) -> Message:
     kind, rest = payload[:1], payload[1:]
-    offset, version, epoch, data = rest.split(b":", 3)
-    return Message(
-        Kind(kind.decode()), Publication(data, int(offset), int(version)), epoch.decode()
-    )
+    offset, version, epoch, length, tail = rest.split(b":", 4)
+    info, data = tail[: int(length)], tail[int(length) :]
+    publication = Publication(data, int(offset), int(version), info)
+    return Message(Kind(kind.decode()), publication, epoch.decode())
+
+
+def _of_stream(place: bytes, fields: list[bytes]) -> Publication:
+    return Publication(fields[1], int(place.partition(b"-")[0]), info=fields[3])

@@ -10,34 +10,16 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Connection
 from redis.exceptions import RedisError
 
+from realtime.broker_redis.options import RedisOptions
+
 log = logging.getLogger("realtime")
 
 FAULTS = (RedisError, OSError, TimeoutError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedisOptions:
-    """Bounds of the Redis broker."""
-
-    prefix: str = "rt"
-    timeout_s: float = 2.0
-    """For a connect, a command, an acknowledged subscribe."""
-    max_connections: int = 32
-    stream_size: int = 5000
-    """Publications kept of one TAIL channel: two minutes at forty a second."""
-    stream_ttl_s: int = 600
-    meta_ttl_s: int = 24 * 3600
-    """How long an idle TAIL channel keeps its epoch."""
-    retry_s: float = 0.05
-    retry_max_s: float = 1.0
-    silence_s: float = 3.0
-    """A link that says nothing for so long is pinged, and dead after as long again."""
 
 
 Deliver = Callable[[bytes, bytes], None]
@@ -46,29 +28,43 @@ Deliver = Callable[[bytes, bytes], None]
 class Link:
     """The subscribing connection: keeps the wanted channels subscribed, through every outage."""
 
-    def __init__(self, connect: Callable[[], Connection], options: RedisOptions) -> None:
+    def __init__(
+        self, connect: Callable[[], Connection], options: RedisOptions, *, sharded: bool = False
+    ) -> None:
         self.connected = False
         self.last_error = "not started"
+        self._sharded = sharded
+        prefix = b"S" if sharded else b""
+        self._open, self._shut = prefix + b"SUBSCRIBE", prefix + b"UNSUBSCRIBE"
+        self._opened, self._closed = self._open.lower(), self._shut.lower()
+        self._message = prefix.lower() + b"message"
         self._connect = connect
         self._options = options
         self._wanted: set[bytes] = set()
         self._unacked: Counter[bytes] = Counter()
+        self._leaving: Counter[bytes] = Counter()
         self._waiters: dict[bytes, list[asyncio.Future[bool]]] = {}
         self._live: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._flowing = asyncio.Event()
 
-    async def start(self, control: bytes, deliver: Deliver, restored: Callable[[], None]) -> None:
-        """Connect in the background; returns when messages flow, or when that takes too long."""
-        self._wanted.add(control)
+    def start(
+        self,
+        deliver: Deliver,
+        restored: Callable[[], None],
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Connect in the background, for ever; `failed` is told of every attempt that ends."""
         self._deliver = deliver
         self._restored = restored
+        self._failed = failed
         loop = asyncio.get_running_loop()
         work = self._run_for_ever()
         self._task = loop.create_task(work, name="redis link", context=contextvars.Context())
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._options.timeout_s):
-                await self._flowing.wait()
+
+    async def wait_until_flowing(self) -> None:
+        """Return when messages flow."""
+        await self._flowing.wait()
 
     async def stop(self) -> None:
         """End the connection."""
@@ -85,7 +81,7 @@ class Link:
         self._waiters.setdefault(channel, []).append(waiter)
         with suppress(*FAULTS):
             async with asyncio.timeout(self._options.timeout_s):
-                await self._send(self._live, b"SUBSCRIBE", [channel])
+                await self._subscribe(self._live, [channel])
                 return bool(await waiter)
         return False
 
@@ -93,8 +89,13 @@ class Link:
         """Want a channel no more."""
         self._wanted.discard(channel)
         if self._live is not None:
+            self._leaving[channel] += 1
             with suppress(*FAULTS):
-                await self._send(self._live, b"UNSUBSCRIBE", [channel])
+                await self._live.send_command(self._shut, channel, check_health=False)
+
+    def want(self, channel: bytes) -> None:
+        """Want a channel before the start."""
+        self._wanted.add(channel)
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -113,6 +114,7 @@ class Link:
                 self._down()
                 with suppress(*FAULTS):
                     await connection.disconnect(nowait=True)
+            self._failed()
             # Jitter: the processes of one house do not come back in one instant.
             await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311  no secret
             pause_s = min(pause_s * 2, self._options.retry_max_s)
@@ -120,7 +122,8 @@ class Link:
     async def _serve(self, connection: Connection) -> None:
         """Subscribe to everything that is wanted, then read until the connection breaks."""
         self._live = connection
-        await self._send(connection, b"SUBSCRIBE", list(self._wanted))
+        await self._subscribe(connection, list(self._wanted))
+        self._look_whether_open()
         pinged = False
         while True:
             response = await connection.read_response(
@@ -135,20 +138,34 @@ class Link:
                 pinged = True
                 await connection.send_command(b"PING", check_health=False)
 
-    async def _send(self, connection: Connection, verb: bytes, channels: list[bytes]) -> None:
-        if verb == b"SUBSCRIBE":
-            self._unacked.update(channels)
-        await connection.send_command(verb, *channels, check_health=False)
+    async def _subscribe(self, connection: Connection, channels: list[bytes]) -> None:
+        """Ask for channels: in one command, or in a cluster, where slots differ, in one each."""
+        if not channels:
+            return
+        self._unacked.update(channels)
+        groups = [[c] for c in channels] if self._sharded else [channels]
+        packed = connection.pack_commands([[self._open, *group] for group in groups])
+        await connection.send_packed_command(packed, check_health=False)
 
     def _take(self, response: list[Any]) -> None:
         kind, channel = response[0], response[1]
-        if kind == b"message":
+        if kind == self._message:
             try:
                 self._deliver(channel, response[2])
             except Exception:
                 log.exception("realtime.bad_message channel=%r", channel)
-        elif kind == b"subscribe":
+        elif kind == self._opened:
             self._confirm(channel)
+        elif kind == self._closed:
+            self._left(channel)
+
+    def _left(self, channel: bytes) -> None:
+        """Take the answer to an UNSUBSCRIBE; without a question the slot went to another shard."""
+        if not self._leaving[channel]:
+            raise ConnectionError(f"{channel!r} lives elsewhere now")
+        self._leaving[channel] -= 1
+        if not self._leaving[channel]:
+            del self._leaving[channel]
 
     def _confirm(self, channel: bytes) -> None:
         """Count a confirmation; only the last SUBSCRIBE of a channel says that it is open."""
@@ -158,6 +175,9 @@ class Link:
             for waiter in self._waiters.pop(channel, ()):
                 if not waiter.done():
                     waiter.set_result(True)
+        self._look_whether_open()
+
+    def _look_whether_open(self) -> None:
         if not self._unacked and not self.connected:
             self.connected = True
             self.last_error = ""
@@ -169,6 +189,7 @@ class Link:
         self.connected = False
         self._flowing.clear()
         self._unacked.clear()
+        self._leaving.clear()
         waiters, self._waiters = self._waiters, {}
         for waiter in (w for group in waiters.values() for w in group):
             if not waiter.done():

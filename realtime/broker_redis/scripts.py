@@ -1,24 +1,56 @@
-"""The Lua texts of the Redis broker: each is one atomic step. Nothing here talks to Redis."""
+"""The Lua texts of the Redis broker: each is one atomic step. Nothing here talks to Redis.
 
-# KEYS: stream, meta, pub/sub channel. ARGV: data, size, stream ttl, meta ttl, epoch if new.
+All keys of one script share a hash tag, so that in a cluster it runs on one shard. The verb that
+publishes is an argument: PUBLISH, or SPUBLISH in a cluster.
+"""
+
+from hashlib import sha1
+
+
+class Script:
+    """A Lua text and the name Redis knows it by."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+# KEYS: stream, meta, idempotency key, pub/sub channel.
+# ARGV: verb, data, info, size, stream ttl, meta ttl, epoch if new, ttl of the key or 0.
 # Without meta the stream is of another life: it is deleted, so that offset 1 can follow.
-APPEND = """
+APPEND = Script("""
+if ARGV[8] ~= '0' then
+    local first = redis.call('hmget', KEYS[3], 's', 'e')
+    if first[1] then return first end
+end
 local epoch = redis.call('hget', KEYS[2], 'e')
 if not epoch then
-    epoch = ARGV[5]
+    epoch = ARGV[7]
     redis.call('del', KEYS[1])
     redis.call('hset', KEYS[2], 'e', epoch)
 end
 local offset = string.format('%.0f', redis.call('hincrby', KEYS[2], 's', 1))
-redis.call('expire', KEYS[2], ARGV[4])
-redis.call('xadd', KEYS[1], 'MAXLEN', ARGV[2], offset .. '-0', 'd', ARGV[1])
-redis.call('expire', KEYS[1], ARGV[3])
-redis.call('publish', KEYS[3], 'p' .. offset .. ':0:' .. epoch .. ':' .. ARGV[1])
+redis.call('expire', KEYS[2], ARGV[6])
+redis.call('xadd', KEYS[1], 'MAXLEN', ARGV[4], offset .. '-0', 'd', ARGV[2], 'i', ARGV[3])
+redis.call('expire', KEYS[1], ARGV[5])
+if ARGV[8] ~= '0' then
+    redis.call('hset', KEYS[3], 's', offset, 'e', epoch)
+    redis.call('expire', KEYS[3], ARGV[8])
+end
+redis.call(ARGV[1], KEYS[4],
+    'p' .. offset .. ':0:' .. epoch .. ':' .. #ARGV[3] .. ':' .. ARGV[3] .. ARGV[2])
 return {offset, epoch}
-"""
+""")
+
+# KEYS: idempotency key, pub/sub channel. ARGV: verb, payload, ttl of the key.
+PUBLISH_ONCE = Script("""
+if not redis.call('set', KEYS[1], '1', 'NX', 'EX', ARGV[3]) then return 0 end
+redis.call(ARGV[1], KEYS[2], ARGV[2])
+return 1
+""")
 
 # KEYS: stream, meta. ARGV: after, limit, meta ttl, epoch if new.
-HISTORY = """
+HISTORY = Script("""
 local epoch = redis.call('hget', KEYS[2], 'e')
 if not epoch then
     epoch = ARGV[4]
@@ -29,20 +61,20 @@ redis.call('expire', KEYS[2], ARGV[3])
 local offset = redis.call('hget', KEYS[2], 's') or '0'
 local items = redis.call('xrange', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])
 return {offset, epoch, items}
-"""
+""")
 
 # KEYS: leases (sorted by end), infos. ARGV: client, info, ttl in seconds.
 # Redis's own clock decides, so that processes need not agree on the time.
-PRESENCE_PUT = """
+PRESENCE_PUT = Script("""
 local now = redis.call('time')
 redis.call('zadd', KEYS[1], now[1] + now[2] / 1000000 + ARGV[3], ARGV[1])
 redis.call('hset', KEYS[2], ARGV[1], ARGV[2])
 redis.call('expire', KEYS[1], math.ceil(ARGV[3]) + 1)
 redis.call('expire', KEYS[2], math.ceil(ARGV[3]) + 1)
-"""
+""")
 
 # KEYS: leases, infos.
-PRESENCE = """
+PRESENCE = Script("""
 local now = redis.call('time')
 local border = now[1] + now[2] / 1000000
 local ended = redis.call('zrangebyscore', KEYS[1], '-inf', border)
@@ -51,10 +83,33 @@ for _, client in ipairs(ended) do
     redis.call('hdel', KEYS[2], client)
 end
 return redis.call('hgetall', KEYS[2])
-"""
+""")
 
 # KEYS: leases, infos. ARGV: client.
-PRESENCE_REMOVE = """
+PRESENCE_REMOVE = Script("""
 redis.call('zrem', KEYS[1], ARGV[1])
 redis.call('hdel', KEYS[2], ARGV[1])
-"""
+""")
+
+# KEYS: leases, infos, parked clients of one user. ARGV: client, ttl in milliseconds.
+PRESENCE_PARK = Script("""
+redis.call('sadd', KEYS[3], ARGV[1])
+redis.call('pexpire', KEYS[3], ARGV[2])
+""")
+
+# KEYS: the same. Whoever takes the client out of the set decides what its going means.
+PRESENCE_CLAIM = Script("""
+local client = redis.call('spop', KEYS[3])
+if not client then return 0 end
+redis.call('zrem', KEYS[1], client)
+redis.call('hdel', KEYS[2], client)
+return 1
+""")
+
+# KEYS: the same. ARGV: client.
+PRESENCE_UNPARK = Script("""
+if redis.call('srem', KEYS[3], ARGV[1]) == 0 then return 0 end
+redis.call('zrem', KEYS[1], ARGV[1])
+redis.call('hdel', KEYS[2], ARGV[1])
+return 1
+""")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisCluster, RedisServer
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +19,17 @@ def redis_server() -> Iterator[RedisServer]:
     """A Valkey of this test alone: kill it, freeze it, start it again."""
     with RedisServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def shared_cluster() -> Iterator[RedisCluster]:
+    """Three Valkeys that nobody kills."""
+    with RedisCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def redis_cluster() -> Iterator[RedisCluster]:
+    """Three Valkeys of this test alone."""
+    with RedisCluster() as cluster:
+        yield cluster

@@ -2,14 +2,19 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from realtime import BrokerUnavailable, MemoryBroker, MemoryBus, Publication
-from realtime.broker import Broker, Kind, Message
+from realtime.broker import Broker, BrokerState, Keep, Kind, Message
 from realtime.broker_redis import RedisBroker, RedisOptions
+from realtime.broker_redis.layout import OneServer
+from realtime.broker_redis.link import Link
 from tests.realtime.waiting import until
+from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer
 
 
@@ -32,27 +37,47 @@ class Ear:
 
 
 Pair = tuple[Broker, Ear, Broker, Ear]
-Make = Callable[[], Awaitable[Pair]]
 
 
-@pytest.fixture(params=["memory", "redis"])
+@asynccontextmanager
+async def address(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """Where the Redis of this kind listens."""
+    if request.param == "tls":
+        async with Proxy.tls_to_socket(request.getfixturevalue("shared_redis").path) as url:
+            yield url
+    else:
+        name = "shared_cluster" if request.param == "cluster" else "shared_redis"
+        yield request.getfixturevalue(name).url
+
+
+@pytest.fixture(params=["memory", "redis", "cluster", "tls"])
 async def two(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
-    """Two brokers of one house."""
-    one: Broker
-    other: Broker
+    """Two brokers of one house, called `one` and `other`."""
     if request.param == "memory":
         bus = MemoryBus(stream_size=20)
-        one, other = MemoryBroker(bus), MemoryBroker(bus)
+        async with started(MemoryBroker(bus), MemoryBroker(bus)) as pair:
+            yield pair
     else:
-        server: RedisServer = request.getfixturevalue("shared_redis")
         options = RedisOptions(prefix=secrets.token_hex(4), stream_size=20)
-        one, other = RedisBroker(server.url, options), RedisBroker(server.url, options)
+        async with (
+            address(request) as url,
+            started(RedisBroker(url, options), RedisBroker(url, options)) as pair,
+        ):
+            yield pair
+
+
+@asynccontextmanager
+async def started(one: Broker, other: Broker) -> AsyncIterator[Pair]:
+    """Both brokers with an ear."""
     ears = Ear(), Ear()
-    await one.start(ears[0])
-    await other.start(ears[1])
-    yield one, ears[0], other, ears[1]
-    await one.stop()
-    await other.stop()
+    await one.start(ears[0], "one")
+    await other.start(ears[1], "other")
+    assert one.state == other.state == BrokerState(connected=True)
+    try:
+        yield one, ears[0], other, ears[1]
+    finally:
+        await one.stop()
+        await other.stop()
 
 
 def message(number: int, version: int = 0) -> Message:
@@ -177,6 +202,117 @@ async def test_presence_is_a_lease(two: Pair) -> None:
     assert await other.presence("q:none") == {}
 
 
+async def test_an_order_reaches_one_process(two: Pair) -> None:
+    """And the sender learns when there is none of that name."""
+    one, ear, _, other_ear = two
+    assert await one.order("other", b"1")
+    assert not await one.order("nobody", b"2")
+    assert await one.order("one", b"3")
+    await until(lambda: bool(ear.controls and other_ear.controls))
+    assert (ear.controls, other_ear.controls) == ([b"3"], [b"1"])
+
+
+async def test_a_key_publishes_once(two: Pair) -> None:
+    """A repeated append returns the first one's place and is heard once; so is a publish."""
+    one, _, other, ear = two
+    await other.subscribe("t:1")
+    first = await one.append("t:1", b"1", key="k")
+    assert await other.append("t:1", b"other text", key="k") == first
+    assert (await one.append("t:1", b"2", key="k2"))[0] == 2
+    assert (await one.append("t:1", b"3"))[0] == 3
+    await one.publish("t:1", message(8), key="p")
+    await one.publish("t:1", message(9), key="p")
+    await one.publish("t:1", message(10), key="q")
+    await until(lambda: len(ear.messages) == 5)
+    assert [m.publication.offset for _, m in ear.messages] == [1, 2, 3, 8, 10]
+
+
+async def test_a_key_belongs_to_its_channel(two: Pair) -> None:
+    """The same key on another channel is another publication."""
+    one, _, _, _ = two
+    await one.append("t:1", b"1", key="k")
+    assert (await one.append("t:2", b"1", key="k"))[0] == 1
+    assert len((await one.history("t:2", 0, 10)).publications) == 1
+
+
+async def test_appends_of_many_callers_are_atomic(two: Pair) -> None:
+    """However they interleave: each offset once, delivery in that order, history the same."""
+    one, _, other, ear = two
+    await other.subscribe("t:1")
+    brokers = [one, other] * 10
+    places = await asyncio.gather(
+        *(broker.append("t:1", b"%d" % n) for n, broker in enumerate(brokers))
+    )
+    assert sorted(offset for offset, _ in places) == list(range(1, 21))
+    await until(lambda: len(ear.messages) == 20)
+    heard = [m.publication for _, m in ear.messages]
+    assert [p.offset for p in heard] == list(range(1, 21))
+    assert (await one.history("t:1", 0, 20)).publications == heard
+
+
+async def test_who_published_travels_along(two: Pair) -> None:
+    """With the live publication and in the history, whatever bytes it has."""
+    one, _, other, ear = two
+    await other.subscribe("t:1")
+    await one.append("t:1", b'"a:b"', info=b'{"user":"7:8"}')
+    await until(lambda: bool(ear.messages))
+    found = (await one.history("t:1", 0, 1)).publications
+    assert (
+        found
+        == [ear.messages[0][1].publication]
+        == [Publication(b'"a:b"', 1, info=b'{"user":"7:8"}')]
+    )
+
+
+async def test_a_family_may_keep_less(two: Pair) -> None:
+    """Size and lifetime of a stream can be said with the append; the place survives."""
+    one, _, _, _ = two
+    for _ in range(5):
+        await one.append("t:1", b"1", keep=Keep(size=2, ttl_s=1))
+    assert [p.offset for p in (await one.history("t:1", 0, 9)).publications] == [4, 5]
+
+    async def has_ended() -> bool:
+        return not (await one.history("t:1", 0, 9)).publications
+
+    await until(has_ended)
+    assert (await one.history("t:1", 0, 9)).offset == 5
+
+
+async def test_a_parked_lease_is_claimed_once(two: Pair) -> None:
+    """Whoever comes back takes it over; who parked it hears that nobody left."""
+    one, _, other, _ = two
+    await one.presence_put("q:1", "a", b"1", 60)
+    await one.presence_park("q:1", "a", "7", 60)
+    assert not await other.presence_claim("q:1", "8")
+    assert await other.presence_claim("q:1", "7")
+    assert not await other.presence_claim("q:1", "7")
+    assert await one.presence("q:1") == {}
+    assert not await one.presence_unpark("q:1", "a", "7")
+
+
+async def test_a_parked_lease_ends(two: Pair) -> None:
+    """Nobody came back: exactly one process tells that the client left."""
+    one, _, other, _ = two
+    for client in ("a", "b"):
+        await one.presence_put("q:1", client, b"1", 60)
+        await one.presence_park("q:1", client, "7", 60)
+    assert await one.presence_unpark("q:1", "a", "7")
+    assert not await one.presence_unpark("q:1", "a", "7")
+    assert await other.presence("q:1") == {"b": b"1"}
+    assert await other.presence_claim("q:1", "7")
+    await one.presence_park("q:1", "c", "7", 0.01)
+    over = time.monotonic() + 0.05
+    await until(lambda: time.monotonic() > over)
+    assert not await other.presence_claim("q:1", "7")
+
+
+def link_of(broker: RedisBroker) -> Link:
+    """The subscribing connection of a broker over one server."""
+    layout = broker._layout
+    assert isinstance(layout, OneServer)
+    return layout.shard.link
+
+
 async def test_an_outage_fails_at_once_and_is_repaired(redis_server: RedisServer) -> None:
     """While Redis is away every verb says so; then the channels flow again."""
     broker, ear = RedisBroker(redis_server.url), Ear()
@@ -236,7 +372,7 @@ async def test_a_message_nobody_understands_is_survived(shared_redis: RedisServe
     broker, ear = RedisBroker(shared_redis.url, options), Ear()
     await broker.start(ear)
     await broker.subscribe("q:1")
-    await broker._redis.publish(f"{options.prefix}.c.{{q:1}}", b"nonsense")
+    await broker._say(f"{options.prefix}.c.{{q:1}}", b"nonsense")
     await broker.publish("q:1", message(1))
     await until(lambda: bool(ear.messages))
     assert ear.messages == [("q:1", message(1))]
@@ -253,14 +389,15 @@ async def test_a_quiet_link_stays(redis_server: RedisServer) -> None:
     broker, ear = RedisBroker(redis_server.url, RedisOptions(silence_s=0.01)), Ear()
     await broker.start(ear)
     pongs = 0
-    take = broker._link._take
+    link = link_of(broker)
+    take = link._take
 
     def count(response: list[object]) -> None:
         nonlocal pongs
         pongs += response[0] == b"pong"
         take(response)
 
-    broker._link._take = count  # type: ignore[method-assign]
+    link._take = count
     await until(lambda: pongs > 3)
     assert (broker.state.connected, ear.restored) == (True, 1)
     await broker.stop()
@@ -273,7 +410,7 @@ async def test_a_subscribe_that_is_cut_off_is_not_confirmed(redis_server: RedisS
     redis_server.freeze()
     given_up = asyncio.create_task(broker.subscribe("q:1"))
     waiting = asyncio.create_task(broker.subscribe("q:1"))
-    await until(lambda: len(broker._link._waiters.get(b"rt.c.{q:1}", [])) == 2)
+    await until(lambda: len(link_of(broker)._waiters.get(b"rt.c.{q:1}", [])) == 2)
     given_up.cancel()
     redis_server.kill()
     assert not await waiting

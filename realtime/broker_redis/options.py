@@ -1,0 +1,62 @@
+"""Where Redis is, and the bounds of the broker over it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+CLUSTER = "+cluster"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisOptions:
+    """Bounds of the Redis broker."""
+
+    prefix: str = "rt"
+    timeout_s: float = 2.0
+    """For a connect, a command, an acknowledged subscribe."""
+    max_connections: int = 32
+    """To each server."""
+    stream_size: int = 5000
+    """Publications kept of one TAIL channel: two minutes at forty a second."""
+    stream_ttl_s: int = 600
+    meta_ttl_s: int = 24 * 3600
+    """How long an idle TAIL channel keeps its epoch."""
+    key_ttl_s: int = 300
+    """How long an idempotency key is remembered."""
+    retry_s: float = 0.05
+    retry_max_s: float = 1.0
+    silence_s: float = 3.0
+    """A link that says nothing for so long is pinged, and dead after as long again."""
+    layout_s: float = 10.0
+    """How often a cluster is asked where its slots are, though nothing went wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where servers are; each node of a cluster gets the same credentials and the same TLS."""
+
+    scheme: str
+    credentials: str
+    servers: Sequence[tuple[str, int]]
+    query: str
+
+    def url(self, host: str, port: int) -> str:
+        """The URL of one node."""
+        name = f"[{host}]" if ":" in host else host
+        return f"{self.scheme}://{self.credentials}{name}:{port}/{self.query}"
+
+
+def cluster_address(url: str) -> Address | None:
+    """Read `redis+cluster://` and `rediss+cluster://`; None: the URL names one server."""
+    parts = urlsplit(url)
+    if not parts.scheme.endswith(CLUSTER):
+        return None
+    credentials, at, servers = parts.netloc.rpartition("@")
+    query = f"?{parts.query}" if parts.query else ""
+    found = [_server(text) for text in servers.split(",")]
+    return Address(parts.scheme.removesuffix(CLUSTER), credentials + at, found, query)
+
+
+def _server(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    return parts.hostname or "localhost", parts.port or 6379

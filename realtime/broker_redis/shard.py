@@ -1,0 +1,84 @@
+"""One Redis server: a pool for commands, a link for subscriptions, and scripts by their name."""
+
+import asyncio
+import logging
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import MovedError, NoScriptError
+
+from realtime.broker_redis.link import FAULTS, Link
+from realtime.broker_redis.options import RedisOptions
+from realtime.broker_redis.scripts import Script
+from realtime.codes import BrokerUnavailable
+
+log = logging.getLogger("realtime")
+
+
+class Moved(Exception):
+    """The server does not own the key any more; nothing was done."""
+
+
+class Shard:
+    """One server, by its URL."""
+
+    def __init__(self, url: str, options: RedisOptions, *, sharded: bool = False) -> None:
+        # A retried append could be a second append: the caller decides, never the client.
+        self._pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=options.max_connections,
+            timeout=options.timeout_s,
+            socket_timeout=options.timeout_s,
+            socket_connect_timeout=options.timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+        )
+        self._redis = Redis(connection_pool=self._pool)
+        self.link = Link(self._pool.make_connection, options, sharded=sharded)
+
+    async def stop(self) -> None:
+        """End; leaves no task and no connection."""
+        await self.link.stop()
+        await self._redis.aclose()
+        await self._pool.disconnect()
+
+    async def run(self, script: Script, keys: list[str], args: list[Any]) -> Any:
+        """Run a script; a server that does not know it yet learns it."""
+        try:
+            return await self.call("EVALSHA", script.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return await self.call("EVAL", script.text, len(keys), *keys, *args)
+
+    async def call(self, *command: Any) -> Any:
+        """Run one command; while the link is down nothing waits for a timeout.
+
+        Raises BrokerUnavailable, Moved.
+        """
+        if not self.link.connected:
+            raise BrokerUnavailable(self.link.last_error)
+        return await self.ask(*command)
+
+    async def ask(self, *command: Any) -> Any:
+        """Run one command, whatever the link says."""
+        cancelled_before = _cancellations()
+        try:
+            answer = await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        except NoScriptError:
+            raise
+        except MovedError as moved:
+            raise Moved from moved
+        except FAULTS as fault:
+            log.warning("realtime.redis_failed error=%r", fault)
+            raise BrokerUnavailable(repr(fault)) from fault
+        if _cancellations() > cancelled_before:
+            # redis-py waits with `asyncio.wait_for`, which loses a cancellation that comes together
+            # with the result (Python <= 3.11): the caller would never hear of it.
+            raise asyncio.CancelledError
+        return answer
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
