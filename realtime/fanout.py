@@ -1,8 +1,8 @@
 """Who gets one publication, and when: leading edge at once, the next ten milliseconds together.
 
-One `Fanout` per process. A wire has a slot in its table; a crowd is the slots of one channel. There
-is no object, task or await per delivery: a publication is appended once to its crowd, and a crowd is
-sent to by one loop over descriptors.
+One `Fanout` per process. A wire has a slot in its table; a crowd is the slots of one channel. No
+object, task or await for each delivery: a publication is appended once to its crowd, and one loop
+over descriptors sends to the crowd.
 """
 
 import asyncio

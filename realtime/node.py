@@ -126,7 +126,7 @@ class Node:
         self._tasks.start(self._upkeep.sweep_for_ever(), "sweep")
 
     async def drain(self) -> None:
-        """Send every client elsewhere, spread over `drain_s`; who still comes is sent on at once."""
+        """Send every client elsewhere, spread over `drain_s`; who still comes is sent on."""
         self.draining = True
         await drain(self._hub, self.limits)
 

@@ -95,6 +95,8 @@ class Wire:
 
     def finish(self, farewell: bytes, *, flush: bool) -> None:
         """Send the last bytes; a backlog that will never be read is not waited for."""
+        if self._ended:
+            return
         self._fanout.cells[self.slot] = NO_DESCRIPTOR
         if self._waiting is not None:
             rest = b"".join(data for data, _ in self._waiting) if flush else b""
@@ -106,6 +108,8 @@ class Wire:
 
     def abort(self) -> None:
         """Drop the connection and what the kernel holds of it: a reset, no slow farewell."""
+        if self.slot < 0:
+            return
         self._fanout.cells[self.slot] = NO_DESCRIPTOR
         peer = self._transport.get_extra_info("socket")
         if peer is not None and not self._transport.is_closing():
@@ -117,6 +121,7 @@ class Wire:
         self._ended = True
         self._settle()
         self._fanout.release(self.slot)
+        self.slot = NO_DESCRIPTOR
         self.owner = None
 
     # -- when the client does not keep up ------------------------------------------------------

@@ -22,6 +22,8 @@ FOREIGN_ORIGIN = 4403
 """Never seen by a client: a close before accept is HTTP 403."""
 ABORT = "sicerdas.abort"
 """Scope extension of `app.http.ws_protocol`: drops the connection, whatever is still buffered."""
+DETACH = "sicerdas.detach"
+"""Scope extension of `app.http.ws_protocol`: hands the socket to the node, without ASGI."""
 
 Socket = WebSocket[Any, Any, Any]
 AuthenticateCookie = Callable[[Any], Awaitable[Identity | None]]
@@ -50,8 +52,12 @@ def socket_route(
         await socket.accept()
         # Without Origin the sender may be any program with somebody's cookie: it must show a token.
         known = identity if origin is not None else None
-        transport = AsgiTransport(socket)
         required = origin is None and identity is not None
+        detach = (socket.scope.get("extensions") or {}).get(DETACH)
+        if callable(detach):
+            detach(node, known, checked_at, token_required=required)
+            return
+        transport = AsgiTransport(socket)
         connection = node.open(
             transport, identity=known, checked_at=checked_at, token_required=required
         )

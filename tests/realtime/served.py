@@ -11,7 +11,7 @@ import uvicorn
 from litestar import Litestar
 
 from app.http.origins import header
-from app.http.sockets import socket_route
+from app.http.sockets import DETACH, socket_route
 from app.kit.errors import Unavailable
 from realtime import Identity
 from realtime.testing import Kit
@@ -30,6 +30,22 @@ async def cookie_identity(scope: Any) -> Identity | None:
     return LEARNER if cookie == COOKIE else None
 
 
+OURS = "app.http.ws_protocol:SocketProtocol"
+STOCK = "websockets-sansio"
+
+
+def _attached(app: Any) -> Any:
+    """The same app on a server that cannot let go of ASGI."""
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            extensions = {k: v for k, v in scope["extensions"].items() if k != DETACH}
+            scope = {**scope, "extensions": extensions}
+        await app(scope, receive, send)
+
+    return handle
+
+
 @dataclass(frozen=True)
 class Served:
     """Where the server listens, and what is behind it."""
@@ -40,9 +56,7 @@ class Served:
 
 
 @asynccontextmanager
-async def served(
-    kit: Kit, *, ws: Any = "app.http.ws_protocol:SocketProtocol"
-) -> AsyncIterator[Served]:
+async def served(kit: Kit, *, ws: Any = OURS, detach: bool = True) -> AsyncIterator[Served]:
     """Serve the kit's node on a free loopback port."""
     app = Litestar(
         [socket_route(kit.node, cookie_identity, [ORIGIN])],
@@ -52,7 +66,7 @@ async def served(
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app,
+        app if detach else _attached(app),
         ws=ws,
         ws_max_size=65_536,
         ws_per_message_deflate=False,

@@ -13,15 +13,28 @@ from websockets.exceptions import InvalidStatus
 from realtime import Limits
 from realtime.testing import Kit
 from tests.realtime.families import FAMILIES, RPC
-from tests.realtime.served import COOKIE, ORIGIN, Served, served
+from tests.realtime.served import COOKIE, ORIGIN, OURS, STOCK, Served, served
 from tests.realtime.waiting import until
 
 LIMITS = Limits(outgoing_max_bytes=200_000, write_timeout_s=0.5, close_timeout_s=0.2)
 
 
-@pytest.fixture
-async def door() -> AsyncIterator[Served]:
-    async with served(Kit(FAMILIES, rpc=RPC, limits=LIMITS)) as server:
+WAYS = {"detached": (OURS, True), "asgi": (OURS, False), "stock": (STOCK, False)}
+"""Without ASGI, over ASGI of our own server class, and over another server's."""
+
+
+@pytest.fixture(params=WAYS)
+async def door(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+    ws, detach = WAYS[request.param]
+    async with served(Kit(FAMILIES, rpc=RPC, limits=LIMITS), ws=ws, detach=detach) as server:
+        yield server
+
+
+@pytest.fixture(params=["detached", "asgi"])
+async def own_door(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+    """Our own class: it can abort, and knows what two origins mean."""
+    ws, detach = WAYS[request.param]
+    async with served(Kit(FAMILIES, rpc=RPC, limits=LIMITS), ws=ws, detach=detach) as server:
         yield server
 
 
@@ -63,11 +76,11 @@ async def test_v4_4_2_foreign_origin_is_refused_before_accept(door: Served, orig
     assert refused.value.response.status_code == 403
 
 
-async def test_v4_4_2_two_origin_headers_are_refused(door: Served) -> None:
+async def test_v4_4_2_two_origin_headers_are_refused(own_door: Served) -> None:
     """Nobody honest sends two."""
     headers = [("Origin", ORIGIN), ("Origin", ORIGIN)]
     with pytest.raises(InvalidStatus) as refused:
-        await connect(door.url, additional_headers=headers)
+        await connect(own_door.url, additional_headers=headers)
     assert refused.value.response.status_code == 403
 
 
@@ -126,18 +139,18 @@ async def test_a_client_that_goes_leaves_nothing(door: Served) -> None:
     await until(lambda: door.kit.node.state.connections == 0)
 
 
-async def test_v4_4_2_a_client_that_stops_reading_is_aborted(door: Served) -> None:
+async def test_v4_4_2_a_client_that_stops_reading_is_aborted(own_door: Served) -> None:
     """Its memory is bounded, its socket is dropped, and the neighbour does not notice."""
-    stalled = socket.create_connection(_address(door.url))
+    stalled = socket.create_connection(_address(own_door.url))
     stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     await asyncio.to_thread(_handshake, stalled)
     _send_text(
         stalled, '{"id":1,"connect":{"token":"7"}}\n{"id":2,"subscribe":{"channel":"tail:1"}}'
     )
-    async with connect(door.url) as healthy:
+    async with connect(own_door.url) as healthy:
         await ask(healthy, connect={"token": "8"})
         await ask(healthy, subscribe={"channel": "tail:1"})
-        node = door.kit.node
+        node = own_door.kit.node
         await until(lambda: len(node._channels._open["tail:1"].audience.members) == 2)
         data = b'"' + b"x" * 50_000 + b'"'
         published = 0
