@@ -25,7 +25,8 @@ from realtime.model import (
     RpcMethod,
     Snapshot,
 )
-from realtime.node import Node, NodeState
+from realtime.node import Node
+from realtime.parts import NodeState
 from realtime.protocol import Frame
 from realtime.transport import Transport, TransportClosed
 

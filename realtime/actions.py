@@ -1,10 +1,11 @@
 """What a session asks of the world: bytes to send, a close, or work that needs I/O."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from realtime import codes
-from realtime.codes import Disconnect, ErrorCode
-from realtime.protocol import Command, Frame, HistoryRequest, SubscribeRequest
+from realtime.codes import Disconnect
+from realtime.messages import Command, HistoryRequest, SubscribeRequest
+from realtime.protocol import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,9 @@ class Authenticate:
 
     id: int
     token: str
+    data: bytes = b"null"
+    subs: Mapping[str, SubscribeRequest] = field(default_factory=dict)
+    """Where the client stood in channels that the server had subscribed it to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,49 @@ class Renew:
 
     id: int
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenewChannel:
+    """Verify the token of `sub_refresh`; answer with `Session.answered` or `refused`."""
+
+    id: int
+    channel: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Publish to a channel, where its family allows that."""
+
+    id: int
+    channel: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Hand a message that wants no answer to the application."""
+
+    data: bytes
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Enrol:
+    """Subscribe the client from the server's side."""
+
+    channel: str
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Expel:
+    """Take the client off a channel whose grant has expired, or clear up behind a lost one."""
+
+    channel: str
+    expired: bool = True
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +131,40 @@ class ReadHistory:
         return self.request.channel
 
 
-Work = Authenticate | Renew | Join | Leave | Call | ReadPresence | ReadHistory
+Work = (
+    Authenticate
+    | Renew
+    | RenewChannel
+    | Join
+    | Leave
+    | Publish
+    | Call
+    | Tell
+    | ReadPresence
+    | ReadHistory
+    | Enrol
+    | Expel
+)
 Action = Send | Close | Work
 
 
-def reading_of(command: Command) -> ReadPresence | ReadHistory | None:
-    """Return the work of a command that asks about a channel."""
+def work_of(command: Command) -> Work | None:
+    """Return the work of a command that neither connects nor subscribes; None for no command."""
+    match command:
+        case Command(publish=request) if request is not None:
+            return Publish(command.id, request.channel, bytes(request.data))
+        case Command(rpc=request) if request is not None:
+            return Call(command.id, request.method, bytes(request.data))
+        case Command(refresh=request) if request is not None:
+            return Renew(command.id, request.token)
+        case Command(sub_refresh=request) if request is not None:
+            return RenewChannel(command.id, request.channel, request.token)
+    return _reading_of(command)
+
+
+def _reading_of(command: Command) -> Work | None:
     if command.presence is not None:
         return ReadPresence(command.id, command.presence.channel, stats=False)
     if command.presence_stats is not None:
         return ReadPresence(command.id, command.presence_stats.channel, stats=True)
     return None if command.history is None else ReadHistory(command.id, command.history)
-
-
-def unsupported(command: Command) -> ErrorCode:
-    """Say why a command that this server never serves is refused."""
-    if command.publish:
-        return codes.PERMISSION_DENIED
-    return codes.NOT_AVAILABLE if command.sub_refresh else codes.METHOD_NOT_FOUND

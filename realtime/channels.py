@@ -102,6 +102,13 @@ class Channels:
         if channel is not None:
             channel.audience.remove(subscriber)
 
+    def hear(self, name: str, subscriber: Subscriber) -> None:
+        """Let a subscriber that had a view hear the channel itself, if it is still on it."""
+        channel = self._open.get(name)
+        if channel is not None and subscriber in channel.audience.members:
+            channel.audience.remove(subscriber)
+            channel.audience.add(subscriber)
+
     def receive(self, name: str, message: Message) -> None:
         """Hand a message to the channel, if it is open here."""
         channel = self._open.get(name)

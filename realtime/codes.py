@@ -88,6 +88,8 @@ SERVER_ERROR = Disconnect(3004, "internal server error")
 EXPIRED = Disconnect(3005, "connection expired")
 SLOW = Disconnect(3008, "slow")
 WRITE_ERROR = Disconnect(3009, "write error")
+STATE_LOST = Disconnect(3010, "insufficient state")
+FORCED_RECONNECT = Disconnect(3011, "force reconnect")
 NO_PONG = Disconnect(3012, "no pong")
 FLOOD = Disconnect(3013, "too many requests")
 INVALID_TOKEN = Disconnect(3500, "invalid token")
@@ -95,6 +97,7 @@ MALFORMED = Disconnect(3501, "bad request")
 STALE = Disconnect(3502, "stale")
 FORCED = Disconnect(3503, "force disconnect")
 CONNECTION_LIMIT = Disconnect(3504, "connection limit")
+DENIED = Disconnect(3507, "permission denied")
 
 DISCONNECTS: tuple[Disconnect, ...] = (
     CONNECTION_CLOSED,
@@ -103,6 +106,8 @@ DISCONNECTS: tuple[Disconnect, ...] = (
     EXPIRED,
     SLOW,
     WRITE_ERROR,
+    STATE_LOST,
+    FORCED_RECONNECT,
     NO_PONG,
     FLOOD,
     INVALID_TOKEN,
@@ -110,6 +115,7 @@ DISCONNECTS: tuple[Disconnect, ...] = (
     STALE,
     FORCED,
     CONNECTION_LIMIT,
+    DENIED,
 )
 
 
@@ -122,3 +128,4 @@ class Unsubscribed(NamedTuple):
 
 UNSUBSCRIBED_BY_SERVER = Unsubscribed(2000, "server unsubscribe")
 INSUFFICIENT_STATE = Unsubscribed(2500, "insufficient state")
+SUBSCRIPTION_OVER = Unsubscribed(2501, "subscription expired")

@@ -4,33 +4,43 @@ Every method answers through the connection or raises; what a client may see of 
 decided in `explain` alone.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
 import msgspec
 
 from realtime import codes
-from realtime.actions import Authenticate, Call, Leave, ReadHistory, ReadPresence, Renew, Work
+from realtime.actions import (
+    Authenticate,
+    Call,
+    Enrol,
+    Expel,
+    Leave,
+    Publish,
+    ReadHistory,
+    ReadPresence,
+    Renew,
+    RenewChannel,
+    Tell,
+    Work,
+)
 from realtime.actions import Join as JoinWork
-from realtime.channels import Channels
+from realtime.broker import Keep
 from realtime.codes import BrokerUnavailable, Disconnect, InvalidToken, RealtimeError, TokenExpired
 from realtime.connection import Connection
-from realtime.hub import Hub
-from realtime.joining import Joining
-from realtime.model import ANONYMOUS, Identity, Limits, RpcMethod, VerifyToken
-from realtime.ordered import OrderedChannel
-from realtime.presence import Presence
-from realtime.protocol import (
-    ClientInfo,
-    HistoryResult,
-    PresenceResult,
-    PresenceStatsResult,
-    Reply,
-    RpcResult,
-    one_line,
-    wire,
+from realtime.messages import Empty, Reply, RpcResult
+from realtime.model import (
+    Identity,
+    RpcMethod,
+    VerifyToken,
+    Welcome,
 )
-from realtime.tasks import TaskGroup
+from realtime.parts import Parts
+from realtime.phase import Phase
+from realtime.protocol import encode_info, one_line
+from realtime.reading import Reading
+from realtime.subscribing import Held, Subscribing, info_of
 
 log = logging.getLogger("realtime")
 
@@ -42,29 +52,27 @@ class Commands:
 
     def __init__(
         self,
+        parts: Parts,
+        subscribing: Subscribing,
+        reading: Reading,
         *,
-        hub: Hub,
-        channels: Channels,
-        presence: Presence,
         rpc: Mapping[str, RpcMethod],
         verify_token: VerifyToken,
         map_error: MapError,
-        limits: Limits,
-        tasks: TaskGroup,
-        clock: Callable[[], float],
-        wall_clock: Callable[[], float],
     ) -> None:
-        self._hub = hub
-        self._channels = channels
-        self._presence = presence
-        self._joining = Joining(channels)
+        self._hub = parts.hub
+        self._channels = parts.channels
+        self._broker = parts.broker
+        self._subscribing = subscribing
+        self._reading = reading
         self._rpc = dict(rpc)
         self._verify_token = verify_token
+        self._hooks = parts.hooks
         self._map_error = map_error
-        self._limits = limits
-        self._tasks = tasks
-        self._clock = clock
-        self._wall_clock = wall_clock
+        self._limits = parts.limits
+        self._tasks = parts.tasks
+        self._clock = parts.clock
+        self._wall_clock = parts.wall_clock
 
     def register(self, rpc: Mapping[str, RpcMethod]) -> None:
         """Add methods."""
@@ -77,16 +85,33 @@ class Commands:
                 await self._authenticate(connection, work)
             case Renew():
                 await self._renew(connection, work)
-            case JoinWork():
-                await self._join(connection, work)
-            case Leave():
-                await self._leave(connection, work)
+            case Publish():
+                await self._publish(connection, work)
             case Call():
                 await self._call(connection, work)
-            case ReadPresence():
-                await self._read_presence(connection, work)
-            case ReadHistory():
-                await self._read_history(connection, work)
+            case Tell(data=data):
+                if self._hooks.on_message is not None:
+                    await self._hooks.on_message(connection.session.identity, data)
+            case ReadPresence() | ReadHistory():
+                await self._reading.answer(connection, work)
+            case _:
+                await self._move(connection, work)
+
+    async def _move(
+        self, connection: Connection, work: JoinWork | Leave | RenewChannel | Enrol | Expel
+    ) -> None:
+        """Bring the connection onto a channel, keep it there or take it off."""
+        match work:
+            case JoinWork():
+                await self._subscribing.join(connection, work)
+            case Leave():
+                await self._subscribing.leave(connection, work)
+            case RenewChannel():
+                await self._subscribing.renew(connection, work)
+            case Enrol():
+                await self._subscribing.enrol(connection, work)
+            case Expel():
+                await self._subscribing.clear(connection, work)
 
     def explain(self, error: Exception) -> RealtimeError:
         """Turn any failure into the refusal a client may see; the unexpected is logged."""
@@ -114,7 +139,7 @@ class Commands:
         for channel in connection.memberships:
             self._channels.leave(channel, connection)
         if connection.memberships:
-            self._tasks.start(self._depart(connection), "depart")
+            self._tasks.start(self._subscribing.depart(connection), "depart")
 
     # -- who -----------------------------------------------------------------------------------
 
@@ -122,19 +147,57 @@ class Commands:
         checked_at, identity = connection.checked_at, connection.session.preset
         if work.token:
             checked_at = self._clock()
-            identity = await self._verify(connection, work.token) or ANONYMOUS
+            verified = await self._verify(connection, work.token)
+            if verified is None:
+                return
+            identity = verified
+        welcome = Welcome()
+        if self._hooks.on_connect is not None:
+            welcome = await self._hooks.on_connect(identity, work.data)
+        channels = dict.fromkeys((*identity.channels, *welcome.channels))
+        try:
+            held = [await self._subscribing.hold(connection, c, work.subs) for c in channels]
+            accepted = self._welcome(connection, work, identity, checked_at, welcome, held)
+        except BaseException:
+            self._subscribing.drop(connection, channels)
+            raise
+        if not accepted:
+            self._subscribing.drop(connection, channels)
+            return
+        await asyncio.gather(*(self._subscribing.present(connection, c) for c in channels))
+
+    def _welcome(
+        self,
+        connection: Connection,
+        work: Authenticate,
+        identity: Identity,
+        checked_at: float,
+        welcome: Welcome,
+        held: list[Held],
+    ) -> bool:
+        """Answer `connect` in one step: nothing may change between the checks and the answer."""
         refusal = self._refusal(identity, checked_at)
         if refusal is not None:
             connection.disconnect(refusal)
-            return
+            return False
         expires_in = self._expires_in(identity)
         if expires_in is not None and expires_in <= 0:
             raise codes.TOKEN_EXPIRED.error()
         session = connection.session
         connection.perform(
-            session.connected(work.id, identity, expires_in=expires_in, now=self._clock())
+            session.connected(
+                work.id,
+                identity,
+                expires_in=expires_in,
+                now=self._clock(),
+                data=None if welcome.data is None else one_line(welcome.data),
+                subs={h.channel: h.result for h in held},
+            )
         )
         self._hub.identify(connection, session.identity)
+        for one in held:
+            self._subscribing.release(connection, one)
+        return session.phase is Phase.CONNECTED
 
     def _refusal(self, identity: Identity, checked_at: float) -> Disconnect | None:
         """Say why this identity may not connect, though it was valid when it was checked."""
@@ -171,66 +234,27 @@ class Commands:
     def _expires_in(self, identity: Identity) -> float | None:
         return None if identity.expires_at is None else identity.expires_at - self._wall_clock()
 
-    # -- channels ------------------------------------------------------------------------------
+    # -- the rest ------------------------------------------------------------------------------
 
-    async def _join(self, connection: Connection, work: JoinWork) -> None:
-        channel = work.request.channel
-        family = self._channels.family(channel)
-        await family.authorize(connection.session.identity, channel)
-        await self._joining.join(connection, family, work)
-        await self._presence.enter(family, channel, _info(connection))
-
-    async def _leave(self, connection: Connection, work: Leave) -> None:
-        self._channels.leave(work.channel, connection)
-        was_member = work.channel in connection.memberships
-        connection.unsubscribed(work.id, work.channel)
-        if was_member:
-            family = self._channels.family(work.channel)
-            await self._presence.leave(family, work.channel, _info(connection))
-
-    async def _depart(self, connection: Connection) -> None:
-        for channel in connection.memberships:
-            family = self._channels.family(channel)
-            await self._presence.leave(family, channel, _info(connection))
-
-    # -- questions -----------------------------------------------------------------------------
+    async def _publish(self, connection: Connection, work: Publish) -> None:
+        family = self._channels.family(work.channel)
+        if family.authorize_publish is None:
+            raise codes.PERMISSION_DENIED.error()
+        if not work.data:
+            raise codes.BAD_REQUEST.error()
+        await family.authorize_publish(connection.session.identity, work.channel)
+        keep = Keep(family.history_size, family.history_ttl_s)
+        info = encode_info(info_of(connection))
+        await self._broker.append(work.channel, one_line(work.data), info=info, keep=keep)
+        connection.perform(connection.session.answered(Reply(work.id, publish=Empty())))
 
     async def _call(self, connection: Connection, work: Call) -> None:
         method = self._rpc.get(work.method)
         if method is None:
-            raise codes.METHOD_NOT_FOUND.error()
+            raise (codes.METHOD_NOT_FOUND if self._rpc else codes.NOT_AVAILABLE).error()
         data = one_line(await method(connection.session.identity, work.data))
         reply = Reply(work.id, rpc=RpcResult(msgspec.Raw(data)))
         connection.perform(connection.session.answered(reply))
 
-    async def _read_presence(self, connection: Connection, work: ReadPresence) -> None:
-        if not self._channels.family(work.channel).presence:
-            raise codes.NOT_AVAILABLE.error()
-        here = await self._presence.read(work.channel)
-        if work.stats:
-            users = len({info.user for info in here.values()})
-            reply = Reply(work.id, presence_stats=PresenceStatsResult(len(here), users))
-        else:
-            reply = Reply(work.id, presence=PresenceResult(here))
-        connection.perform(connection.session.answered(reply))
-
-    async def _read_history(self, connection: Connection, work: ReadHistory) -> None:
-        request = work.request
-        channel = self._channels.get(request.channel)
-        if not isinstance(channel, OrderedChannel) or request.reverse or request.limit < 0:
-            raise codes.NOT_AVAILABLE.error()
-        after = 0
-        if request.since is not None:
-            after = request.since.offset
-            if request.since.epoch and request.since.epoch != channel.epoch:
-                raise codes.UNRECOVERABLE_POSITION.error()
-        page = await channel.history(after, request.limit)
-        result = HistoryResult(wire(page.publications), page.epoch, page.offset)
-        connection.perform(connection.session.answered(Reply(work.id, history=result)))
-
 
 _AWAY = RealtimeError(codes.NOT_AVAILABLE.code, codes.NOT_AVAILABLE.message, temporary=True)
-
-
-def _info(connection: Connection) -> ClientInfo:
-    return ClientInfo(connection.session.identity.user, connection.session.client)

@@ -8,11 +8,13 @@ import asyncio
 from typing import Protocol
 
 from realtime import codes
-from realtime.actions import Action, Close, Join, Leave, Send, Work
+from realtime.actions import Action, Close, Enrol, Expel, Join, Leave, Send, Work
 from realtime.codes import Disconnect, RealtimeError
 from realtime.deadlines import NEVER
+from realtime.messages import SubscribeResult
 from realtime.model import Limits
-from realtime.protocol import Frame, PushWriter, SubscribeResult
+from realtime.phase import Phase
+from realtime.protocol import Frame, PushWriter
 from realtime.session import Session
 from realtime.tasks import TaskGroup
 from realtime.transport import Outgoing
@@ -163,8 +165,17 @@ class Connection:
     def lose_channel(self, channel: str, reason: codes.Unsubscribed) -> None:
         """End one subscription from our side and say why."""
         self.memberships.discard(channel)
-        self.session.channels.pop(channel, None)
+        if channel in self.session.server_side and reason is codes.INSUFFICIENT_STATE:
+            # The client did not ask for this channel: it comes back and recovers all of them.
+            self.disconnect(codes.STATE_LOST)
+        self.session.left(channel)
         self.push(PushWriter(channel).unsubscribed(reason))
+        if self.session.phase is not Phase.CLOSED:
+            self._start(Expel(channel, expired=False))
+
+    def enrol(self, work: Enrol) -> None:
+        """Have the client subscribed from the server's side."""
+        self._start(work)
 
     def too_slow(self) -> None:
         """Speak the verdict once; what waits would never be read."""
@@ -195,6 +206,8 @@ class Connection:
             self._refuse(work, self._executor.explain(error))
 
     def _refuse(self, work: Work, refusal: RealtimeError) -> None:
+        if not work.id:
+            return
         if not isinstance(work, Join):
             self.perform(self.session.refused(work.id, refusal))
         elif work.request.channel not in self.memberships:
@@ -206,6 +219,6 @@ def _lane(work: Work) -> str:
     match work:
         case Join(request=request):
             return request.channel
-        case Leave(channel=channel):
+        case Leave(channel=channel) | Enrol(channel=channel) | Expel(channel=channel):
             return channel
     return ""

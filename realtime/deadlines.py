@@ -1,4 +1,7 @@
-"""The four deadlines of one connection: connect, ping, pong, expiry. The time is an argument."""
+"""The deadlines of one connection: connect, ping, pong, expiry, and expiry of its channels.
+
+The time is an argument.
+"""
 
 from realtime import codes
 from realtime.codes import Disconnect
@@ -10,10 +13,20 @@ NEVER = float("inf")
 class Deadlines:
     """What must happen by when, and what follows when it does not."""
 
-    __slots__ = ("_connect_by", "_expires_at", "_limits", "_ping_at", "_pong_by")
+    __slots__ = (
+        "_channels",
+        "_connect_by",
+        "_expires_at",
+        "_limits",
+        "_ping_at",
+        "_pong_by",
+        "_wants_pong",
+    )
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: Limits, now: float, *, wants_pong: bool = True) -> None:
         self._limits = limits
+        self._wants_pong = wants_pong
+        self._channels: dict[str, float] | None = None
         self._connect_by = now + limits.connect_timeout_s
         self._expires_at = NEVER
         self._ping_at = NEVER
@@ -22,7 +35,8 @@ class Deadlines:
     @property
     def next(self) -> float:
         """The next moment at which there is something to do."""
-        return min(self._connect_by, self._ping_at, self._pong_by, self._expires_at)
+        first = min(self._connect_by, self._ping_at, self._pong_by, self._expires_at)
+        return min(first, *self._channels.values()) if self._channels else first
 
     def missed(self, now: float) -> Disconnect | None:
         """Return the verdict when a deadline has passed."""
@@ -37,7 +51,8 @@ class Deadlines:
         if now < self._ping_at:
             return False
         self._ping_at = now + self._limits.ping_interval_s
-        self._pong_by = now + self._limits.pong_timeout_s
+        if self._wants_pong:
+            self._pong_by = now + self._limits.pong_timeout_s
         return True
 
     def connected(self, now: float) -> None:
@@ -60,6 +75,28 @@ class Deadlines:
         self._expires_at = now + expires_in + self._limits.expiry_grace_s
         return max(1, int(expires_in))
 
+    def expire_channel(self, channel: str, expires_in: float | None, now: float) -> int:
+        """Set the end of one subscription; returns the seconds the client is told, 0 for none."""
+        self.forget_channel(channel)
+        if expires_in is None:
+            return 0
+        channels = self._channels = self._channels or {}
+        channels[channel] = now + expires_in + self._limits.expiry_grace_s
+        return max(1, int(expires_in))
+
+    def forget_channel(self, channel: str) -> None:
+        """The subscription is over."""
+        if self._channels:
+            self._channels.pop(channel, None)
+
+    def expired_channels(self, now: float) -> list[str]:
+        """Take the subscriptions whose time is over."""
+        over = [c for c, at in (self._channels or {}).items() if now >= at]
+        for channel in over:
+            self.forget_channel(channel)
+        return over
+
     def clear(self) -> None:
         """Nothing is awaited any more."""
         self._connect_by = self._expires_at = self._ping_at = self._pong_by = NEVER
+        self._channels = None

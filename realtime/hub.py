@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 
 from realtime.connection import Connection
 from realtime.model import Identity
+from realtime.phase import Phase
 from realtime.wheel import Wheel
 
 REMEMBER_S = 60.0
 NEVER = float("-inf")
+CONNECTED = Phase.CONNECTED
 
 
 class Hub:
@@ -18,6 +20,8 @@ class Hub:
         self._clock = clock
         self._wheel = Wheel()
         self.connections: dict[str, Connection] = {}
+        self.emulated: dict[str, Connection] = {}
+        """Connections whose clients speak by separate requests, by the secret they must name."""
         self._empty = asyncio.Event()
         self._users: dict[str, set[Connection]] = {}
         self._sessions: dict[str, set[Connection]] = {}
@@ -27,6 +31,8 @@ class Hub:
     def add(self, connection: Connection) -> None:
         """Note a connection that has not said yet who it is."""
         self.connections[connection.session.client] = connection
+        if connection.session.door.secret:
+            self.emulated[connection.session.door.secret] = connection
         self.arm(connection)
 
     def arm(self, connection: Connection) -> None:
@@ -49,6 +55,7 @@ class Hub:
     def remove(self, connection: Connection) -> None:
         """Forget the connection."""
         self.connections.pop(connection.session.client, None)
+        self.emulated.pop(connection.session.door.secret, None)
         self._wheel.disarm(connection)
         self.forget(connection)
         if not self.connections:
@@ -70,6 +77,16 @@ class Hub:
             if key[1]:
                 self._ended[key] = now
         return [*self._sessions.get(session, ()), *self._users.get(user, ())]
+
+    def of(self, user: str, client: str) -> list[Connection]:
+        """Return a user's connections, or the one named; without both those of nobody."""
+        if client:
+            found = [self.connections[client]] if client in self.connections else []
+        else:
+            found = list(self._users[user] if user in self._users else self.connections.values())
+        return [
+            c for c in found if c.session.identity.user == user and c.session.phase is CONNECTED
+        ]
 
     def ended_since(self, identity: Identity, then: float) -> bool:
         """Tell whether this identity was ended at or after a moment."""

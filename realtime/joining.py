@@ -3,16 +3,43 @@
 A recovery is complete or it is refused: then the client gets a snapshot and `recovered` false.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import msgspec
 
 from realtime import codes
-from realtime.actions import Join as JoinWork
-from realtime.channels import Channels
+from realtime.audience import Subscriber
+from realtime.channels import Channel, Channels
 from realtime.connection import Connection
+from realtime.delta import FOSSIL, DeltaView, delta_wire
+from realtime.messages import REJECT_UNRECOVERED, SubscribeRequest, SubscribeResult
 from realtime.model import ChannelFamily, Publication, Snapshot
 from realtime.ordered import Join, OrderedChannel
-from realtime.protocol import SubscribeRequest, SubscribeResult, one_line, wire
+from realtime.protocol import one_line, wire
 from realtime.value import ValueChannel
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who wants onto which channel, and how."""
+
+    connection: Connection
+    family: ChannelFamily
+    request: SubscribeRequest
+    answer: Callable[[SubscribeResult], None]
+    """Called in the step in which the connection becomes live."""
+    view: Subscriber | None = None
+    """Hears the channel in the connection's place."""
+
+    @property
+    def delta(self) -> bool:
+        """Tell whether publications leave as deltas."""
+        return self.family.delta and self.request.delta == FOSSIL and self.view is None
+
+    def ear(self, channel: Channel, base: Publication | None) -> Subscriber | None:
+        """Return what hears the channel in the connection's place, if anything does."""
+        return DeltaView(self.connection, channel.deltas, base) if self.delta else self.view
 
 
 class Joining:
@@ -21,84 +48,77 @@ class Joining:
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
 
-    async def join(self, connection: Connection, family: ChannelFamily, work: JoinWork) -> None:
+    async def join(self, entry: Entry) -> None:
         """Subscribe and answer; raises RealtimeError when the state is not at hand now."""
-        async with self._channels.opened(work.request.channel) as channel:
+        async with self._channels.opened(entry.request.channel) as channel:
             if isinstance(channel, ValueChannel):
-                await self._join_value(connection, family, work, channel)
+                await self._join_value(entry, channel)
             else:
-                await self._join_ordered(connection, family, work, channel)
+                await self._join_ordered(entry, channel)
 
-    async def _join_value(
-        self, connection: Connection, family: ChannelFamily, work: JoinWork, channel: ValueChannel
-    ) -> None:
-        name = work.request.channel
-        snapshot = await _take(family, connection, name)
+    async def _join_value(self, entry: Entry, channel: ValueChannel) -> None:
+        snapshot = await _take(entry)
         value = None
         if snapshot is not None:
             value = Publication(one_line(snapshot.data), version=snapshot.version)
-        newest = channel.admit(connection, value)
+        newest = channel.admit(entry.connection, value, entry.ear(channel, None))
         data = None if newest is None else msgspec.Raw(newest.data)
-        result = SubscribeResult(data=data, was_recovering=work.request.recover)
-        connection.subscribed(work.id, name, result)
+        recovering = entry.request.recover
+        entry.answer(SubscribeResult(data=data, was_recovering=recovering, delta=entry.delta))
 
-    async def _join_ordered(
-        self, connection: Connection, family: ChannelFamily, work: JoinWork, channel: OrderedChannel
-    ) -> None:
-        name = work.request.channel
-        join = channel.begin(connection)
+    async def _join_ordered(self, entry: Entry, channel: OrderedChannel) -> None:
+        join = channel.begin(entry.connection)
         try:
-            result = await self._recover(channel, work.request)
-            if result is None:
-                snapshot = await _take(family, connection, name)
-                result = await self._from_snapshot(channel, join, work.request, snapshot)
-            frames = channel.admit(join, result.offset)
+            found = await self._recover(channel, entry.request)
+            if found is not None:
+                position = entry.request.offset + len(found)
+                result = SubscribeResult(recovered=True)
+            else:
+                snapshot = await _take(entry)
+                found, position = await self._from_snapshot(channel, join, snapshot)
+                data = None if snapshot is None else msgspec.Raw(one_line(snapshot.data))
+                result = SubscribeResult(data=data)
+            ear = entry.ear(channel, found[-1] if found else None)
+            frames = channel.admit(join, position, ear)
         finally:
             channel.abandon(join)
         # Nothing may happen between the admission and the last of these pushes.
-        connection.subscribed(work.id, name, result)
+        publications = delta_wire(found) if entry.delta else wire(found)
+        entry.answer(
+            msgspec.structs.replace(
+                result,
+                recoverable=True,
+                positioned=True,
+                epoch=channel.epoch,
+                offset=position,
+                publications=publications if result.recovered else publications or None,
+                was_recovering=entry.request.recover,
+                delta=entry.delta,
+            )
+        )
         for frame in frames:
-            connection.push(frame)
+            (ear or entry.connection).push(frame)
 
     async def _recover(
         self, channel: OrderedChannel, request: SubscribeRequest
-    ) -> SubscribeResult | None:
+    ) -> list[Publication] | None:
+        """Return what the client missed; None: it cannot be told, or did not ask."""
         if not request.recover:
             return None
-        found = await channel.recover(request.offset, request.epoch)
-        if found is None:
-            return None
-        return SubscribeResult(
-            recoverable=True,
-            positioned=True,
-            epoch=channel.epoch,
-            offset=request.offset + len(found),
-            publications=wire(found),
-            recovered=True,
-            was_recovering=True,
-        )
+        # A client that names no epoch takes the present one to be its own.
+        found = await channel.recover(request.offset, request.epoch or channel.epoch)
+        if found is None and request.flag & REJECT_UNRECOVERED:
+            raise codes.UNRECOVERABLE_POSITION.error()
+        return found
 
     async def _from_snapshot(
-        self,
-        channel: OrderedChannel,
-        join: Join,
-        request: SubscribeRequest,
-        snapshot: Snapshot | None,
-    ) -> SubscribeResult:
-        position = join.base
-        later: list[Publication] = []
-        if snapshot is not None and (snapshot.offset or snapshot.epoch):
-            later = await self._since(channel, join, snapshot)
-            position = snapshot.offset + len(later)
-        return SubscribeResult(
-            recoverable=True,
-            positioned=True,
-            epoch=channel.epoch,
-            offset=position,
-            publications=wire(later) or None,
-            data=None if snapshot is None else msgspec.Raw(one_line(snapshot.data)),
-            was_recovering=request.recover,
-        )
+        self, channel: OrderedChannel, join: Join, snapshot: Snapshot | None
+    ) -> tuple[list[Publication], int]:
+        """Return what is newer than the snapshot, and the position reached with that."""
+        if snapshot is None or not (snapshot.offset or snapshot.epoch):
+            return [], join.base
+        later = await self._since(channel, join, snapshot)
+        return later, snapshot.offset + len(later)
 
     async def _since(
         self, channel: OrderedChannel, join: Join, snapshot: Snapshot
@@ -116,7 +136,8 @@ class Joining:
         return later
 
 
-async def _take(family: ChannelFamily, connection: Connection, name: str) -> Snapshot | None:
-    if family.snapshot is None:
+async def _take(entry: Entry) -> Snapshot | None:
+    if entry.family.snapshot is None:
         return None
-    return await family.snapshot(connection.session.identity, name)
+    identity = entry.connection.session.identity
+    return await entry.family.snapshot(identity, entry.request.channel)

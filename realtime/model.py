@@ -29,6 +29,10 @@ class Identity:
     expires_at: float | None = None
     """Unix time at which the connection must be renewed or closed; None: never."""
     context: object = None
+    channels: tuple[str, ...] = ()
+    """Channels the server subscribes this client to; nobody is asked for permission."""
+    info: bytes = b""
+    """What presence, join, leave and publications show of the client, as JSON."""
 
 
 ANONYMOUS = Identity()
@@ -59,6 +63,21 @@ class Snapshot(msgspec.Struct, frozen=True):
     version: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What a connect hook adds to the answer: more channels, and data for the client."""
+
+    channels: tuple[str, ...] = ()
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a subscription token allows; `expires_at` as in Identity."""
+
+    expires_at: float | None = None
+
+
 class DurableLog(Protocol):
     """The truth behind LOG channels; reads what the application committed."""
 
@@ -76,6 +95,25 @@ Authorize = Callable[[Identity, str], Awaitable[None]]
 TakeSnapshot = Callable[[Identity, str], Awaitable[Snapshot | None]]
 RpcMethod = Callable[[Identity, bytes], Awaitable[bytes]]
 VerifyToken = Callable[[str], Awaitable[Identity]]
+VerifySubscription = Callable[[str, Identity, str], Awaitable[Grant]]
+"""Token, client, channel; raises InvalidToken (error 103) or TokenExpired (error 109)."""
+OnConnect = Callable[[Identity, bytes], Awaitable[Welcome]]
+"""Sees the `data` of `connect`; may refuse by raising."""
+OnMessage = Callable[[Identity, bytes], Awaitable[None]]
+"""Takes the data of `send`, which has no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What an application may add to a node; each is optional."""
+
+    on_connect: OnConnect | None = None
+    on_message: OnMessage | None = None
+    verify_subscription: VerifySubscription | None = None
+
+
+InspectData = Callable[[Identity, str, bytes], Awaitable[None]]
+"""Sees the `data` of `subscribe`; may refuse by raising."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +126,28 @@ class ChannelFamily:
     snapshot: TakeSnapshot | None = None
     presence: bool = False
     join_leave: bool = False
+    authorize_publish: Authorize | None = None
+    """TAIL only: who may publish from a client. None: nobody."""
+    authorize_read: Authorize | None = None
+    """Who may read presence and history without being subscribed. None: nobody."""
+    inspect_data: InspectData | None = None
+    token_required: bool = False
+    """A `subscribe` must bring a token, besides passing `authorize`."""
+    delta: bool = False
+    """Whether clients may ask for publications as deltas (fossil)."""
+    history_size: int = 0
+    """TAIL only: publications kept by the broker; 0: as many as it likes."""
+    history_ttl_s: int = 0
+    """TAIL only: how long they are kept after the newest; 0: as long as the broker likes."""
     regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Compile the pattern once: `{name}` stands for any characters but a colon."""
+        """Compile the pattern once: `{name}` stands for any characters but a colon.
+
+        Raises ValueError for clients that publish where offsets are the application's.
+        """
+        if self.authorize_publish is not None and self.delivery is not Delivery.TAIL:
+            raise ValueError("clients may publish to TAIL channels only")
         parts = re.split(r"(\{[a-z_]+\})", self.pattern)
         text = "".join("[^:]+" if p.startswith("{") else re.escape(p) for p in parts)
         object.__setattr__(self, "regex", re.compile(text))

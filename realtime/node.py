@@ -8,55 +8,45 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import msgspec
 
 from realtime import codes
+from realtime.api import ServerApi
 from realtime.broker import Broker, History, Message
 from realtime.channels import Channels
 from realtime.codes import BrokerUnavailable
 from realtime.commands import Commands, MapError
 from realtime.connection import Connection
+from realtime.door import Door
 from realtime.draining import drain, leave
 from realtime.fanout import Fanout
 from realtime.follower import Follower
+from realtime.following import follow
 from realtime.hub import Hub
 from realtime.model import (
     ChannelFamily,
     DurableLog,
+    Hooks,
     Identity,
     Limits,
     Publication,
     RpcMethod,
     VerifyToken,
 )
-from realtime.ordered import OrderedChannel
+from realtime.orders import End, Orders
+from realtime.parts import NodeState, Parts
 from realtime.presence import Presence
 from realtime.protocol import one_line
+from realtime.reading import Reading
 from realtime.session import Session
+from realtime.subscribing import Subscribing
 from realtime.tasks import TaskGroup
 from realtime.transport import Outgoing, Transport
 from realtime.upkeep import Upkeep
 from realtime.wire import Wire
 from realtime.writer import Writer
-
-
-@dataclass(frozen=True, slots=True)
-class NodeState:
-    """What readiness and metrics show."""
-
-    connected: bool
-    last_error: str
-    connections: int
-    channels: int
-
-
-class Order(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A control message: end the connections of this session or user."""
-
-    session: str = ""
-    user: str = ""
 
 
 class Node:
@@ -71,6 +61,8 @@ class Node:
         log: DurableLog | None,
         verify_token: VerifyToken,
         map_error: MapError,
+        hooks: Hooks | None = None,
+        open_to_all: bool = False,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -85,17 +77,26 @@ class Node:
         self._fanout = Fanout(limits.flush_window_s)
         self._channels = Channels(families, broker, log, limits, self._tasks, clock, self._fanout)
         self._presence = Presence(broker, limits, clock)
+        parts = Parts(
+            self.name,
+            broker,
+            self._hub,
+            self._channels,
+            self._presence,
+            hooks or Hooks(),
+            limits,
+            self._tasks,
+            clock,
+            wall_clock,
+        )
+        subscribing, reading = Subscribing(parts), Reading(parts)
         self._commands = Commands(
-            hub=self._hub,
-            channels=self._channels,
-            presence=self._presence,
+            parts,
+            subscribing,
+            reading,
             rpc=rpc or {},
             verify_token=verify_token,
             map_error=map_error,
-            limits=limits,
-            tasks=self._tasks,
-            clock=clock,
-            wall_clock=wall_clock,
         )
         self._upkeep = Upkeep(
             broker=broker,
@@ -107,6 +108,9 @@ class Node:
             durable_log=log,
             limits=limits,
         )
+        self._orders = Orders(parts, subscribing, self._upkeep.keep_control)
+        self.api = ServerApi(parts, self._orders, reading)
+        self._door = Door(open_to_all=open_to_all)
         self.draining = False
         """True once the process is about to end: it is not ready for new clients."""
 
@@ -156,15 +160,31 @@ class Node:
         identity: Identity | None = None,
         checked_at: float | None = None,
         token_required: bool = False,
+        unidirectional: bool = False,
+        emulated: bool = False,
     ) -> Connection:
         """Take a new client over a transport; the caller feeds `receive` and awaits `run`.
 
         `identity` is what the transport already knows (a session cookie), read at `checked_at`
         of `now`: a logout after that moment counts. With `token_required` a `connect` without
-        token is refused.
+        token is refused. A `unidirectional` client only listens; what an `emulated` one says
+        comes by `speak`.
         """
         out = Writer(transport, self.limits)
-        return self.attach(out, identity, checked_at, token_required=token_required)
+        door = replace(
+            self._door,
+            unidirectional=unidirectional,
+            secret=secrets.token_hex(16) if emulated else "",
+            node=self.name if emulated else "",
+        )
+        return self.attach(out, identity, checked_at, token_required=token_required, door=door)
+
+    async def speak(self, node: str, secret: str, frame: str) -> bool:
+        """Take a frame of an emulated client, wherever it is connected; False: nowhere.
+
+        Raises BrokerUnavailable.
+        """
+        return await self._orders.speak(node, secret, frame)
 
     def wire(self, transport: asyncio.Transport) -> Wire:
         """Make a way out that needs no task: it writes to the socket of this transport."""
@@ -177,6 +197,7 @@ class Node:
         checked_at: float | None,
         *,
         token_required: bool,
+        door: Door | None = None,
     ) -> Connection:
         """Take a new client over a way out; the caller feeds `receive` and calls `ended`."""
         session = Session(
@@ -185,6 +206,7 @@ class Node:
             now=self._clock(),
             preset=identity,
             token_required=token_required,
+            door=door or self._door,
         )
         connection = Connection(session, out, self._commands, self.limits, self._clock)
         if checked_at is not None:
@@ -239,23 +261,7 @@ class Node:
 
         Raises RealtimeError 112 when the stream no longer goes back that far, BrokerUnavailable.
         """
-        follower = Follower(lambda me: self._channels.leave(channel, me), self.limits.follower_max)
-        async with self._channels.opened(channel) as room:
-            if not isinstance(room, OrderedChannel):
-                raise codes.NOT_AVAILABLE.error()
-            join = room.begin(follower)
-            try:
-                missed = [] if after is None else await room.recover(after, room.epoch)
-                if missed is None:
-                    raise codes.UNRECOVERABLE_POSITION.error()
-                position = join.base if after is None else after + len(missed)
-                frames = room.admit(join, position)
-            finally:
-                room.abandon(join)
-            follower.preload(missed)
-            for frame in frames:
-                follower.push(frame)
-        return follower
+        return await follow(self._channels, channel, after, self.limits.follower_max)
 
     async def drop_tail(self, channel: str) -> None:
         """Forget the stream of a TAIL channel: its text is in the database now.
@@ -269,24 +275,11 @@ class Node:
 
     async def disconnect_session(self, session: str) -> None:
         """End every connection of a session, on all processes."""
-        await self._order(Order(session=session))
+        await self._orders.give(End(session=session))
 
     async def disconnect_user(self, user: str) -> None:
         """End every connection of a user, on all processes."""
-        await self._order(Order(user=user))
-
-    async def _order(self, order: Order) -> None:
-        """Obey here at once; other processes hear of it now or when the broker is back."""
-        self._obey(order)
-        data = msgspec.json.encode(order)
-        try:
-            await self._broker.control(data)
-        except BrokerUnavailable:
-            self._upkeep.keep_control(data)
-
-    def _obey(self, order: Order) -> None:
-        for connection in self._hub.end(order.session, order.user, self._clock()):
-            connection.disconnect(codes.FORCED)
+        await self._orders.give(End(user=user))
 
     # -- what the broker calls -------------------------------------------------------------------
 
@@ -296,7 +289,7 @@ class Node:
 
     def on_control(self, data: bytes) -> None:
         """Take an order for every process."""
-        self._obey(msgspec.json.decode(data, type=Order))
+        self._orders.take(data)
 
     def on_restored(self) -> None:
         """Messages may have been missed."""

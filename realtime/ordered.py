@@ -10,7 +10,8 @@ from collections import deque
 
 from realtime import codes
 from realtime.audience import Audience, Subscriber
-from realtime.broker import History, Message
+from realtime.broker import Message
+from realtime.delta import Deltas
 from realtime.fanout import Fanout
 from realtime.model import Limits, Publication
 from realtime.protocol import Frame, PushWriter
@@ -53,6 +54,7 @@ class OrderedChannel:
         self._limits = limits
         self._tasks = tasks
         self._writer = PushWriter(name)
+        self.deltas = Deltas(name)
         self._window: deque[Frame] = deque(maxlen=limits.window_size)
         self._pending: dict[int, Publication] = {}
         self._target = 0
@@ -211,7 +213,7 @@ class OrderedChannel:
         """Forget a join, also a completed one."""
         self.joins.pop(join, None)
 
-    def admit(self, join: Join, position: int) -> list[Frame]:
+    def admit(self, join: Join, position: int, view: Subscriber | None = None) -> list[Frame]:
         """Make the subscriber live; returns what it has not seen yet.
 
         The reply and these frames must be pushed before anything else happens. Raises
@@ -221,7 +223,7 @@ class OrderedChannel:
         if join.broken or position < join.base or position + len(frames) < self.last:
             raise codes.INTERNAL.error()
         self.abandon(join)
-        self.audience.add(join.subscriber)
+        self.audience.add(join.subscriber, view)
         return frames
 
     async def recover(self, after: int, epoch: str) -> list[Publication] | None:
@@ -260,12 +262,9 @@ class OrderedChannel:
         self._drain()
         return found
 
-    async def history(self, after: int, limit: int) -> History:
-        """Read publications for a client that asks."""
-        if not limit:
-            return History([], self.last, self.epoch)
-        page = await self._source.read(after, min(limit, self._limits.recover_max))
-        return History(page.publications, self.last, self.epoch)
+    async def read(self, after: int, limit: int) -> list[Publication]:
+        """Read publications from the source, past the window."""
+        return (await self._source.read(after, limit)).publications
 
     async def reach(self, offset: int) -> None:
         """Wait until everything up to this offset was delivered here."""

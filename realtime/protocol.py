@@ -1,173 +1,29 @@
-"""The Centrifuge client protocol, JSON version 2: structs, frame codec, prebuilt pushes.
+"""The codec of the Centrifuge client protocol, JSON version 2: frames in and out, prebuilt pushes.
 
-Knows bytes and structs; never a socket, a session or a clock. Commands allow unknown fields:
-newer clients add optional ones and expect older servers to ignore them.
+Knows bytes and the structs of `realtime.messages`; never a socket, a session or a clock.
 """
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Annotated
 
 import msgspec
 
 from realtime.codes import Disconnect, RealtimeError, Unsubscribed
+from realtime.messages import (
+    ClientInfo,
+    Command,
+    ErrorBody,
+    Reply,
+    SubscribeResult,
+    WirePublication,
+)
 from realtime.model import Publication
 
-NO_DATA = msgspec.Raw(b"null")
-ABSENT = msgspec.Raw()
-"""A raw field that was not sent; msgspec has no union with Raw."""
 SERVER_VERSION = "sicerdas-realtime 1"
-
-Id = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
-Offset = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class ProtocolFault(Exception):
     """The client sent something that is no frame of this protocol."""
-
-
-class ConnectRequest(msgspec.Struct, frozen=True):
-    token: str = ""
-    data: msgspec.Raw = NO_DATA
-    name: str = ""
-    version: str = ""
-
-
-class SubscribeRequest(msgspec.Struct, frozen=True):
-    channel: str = ""
-    recover: bool = False
-    epoch: str = ""
-    offset: Offset = 0
-    data: msgspec.Raw = NO_DATA
-
-
-class ChannelRequest(msgspec.Struct, frozen=True):
-    """Body of unsubscribe, presence and presence_stats."""
-
-    channel: str = ""
-
-
-class StreamPosition(msgspec.Struct, frozen=True):
-    offset: Offset = 0
-    epoch: str = ""
-
-
-class HistoryRequest(msgspec.Struct, frozen=True):
-    channel: str = ""
-    limit: int = 0
-    since: StreamPosition | None = None
-    reverse: bool = False
-
-
-class RpcRequest(msgspec.Struct, frozen=True):
-    method: str = ""
-    data: msgspec.Raw = NO_DATA
-
-
-class RefreshRequest(msgspec.Struct, frozen=True):
-    token: str = ""
-
-
-class Command(msgspec.Struct, frozen=True):
-    """One command; the first request that is set counts, as in the reference server."""
-
-    id: Id = 0
-    connect: ConnectRequest | None = None
-    subscribe: SubscribeRequest | None = None
-    unsubscribe: ChannelRequest | None = None
-    publish: msgspec.Raw = ABSENT
-    presence: ChannelRequest | None = None
-    presence_stats: ChannelRequest | None = None
-    history: HistoryRequest | None = None
-    ping: msgspec.Raw = ABSENT
-    send: msgspec.Raw = ABSENT
-    rpc: RpcRequest | None = None
-    refresh: RefreshRequest | None = None
-    sub_refresh: msgspec.Raw = ABSENT
-
-
-class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    code: int
-    message: str
-    temporary: bool = False
-
-
-class ClientInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How presence and join/leave show a connection."""
-
-    user: str
-    client: str
-
-
-class WirePublication(msgspec.Struct, frozen=True, omit_defaults=True):
-    data: msgspec.Raw
-    offset: int = 0
-
-
-class ConnectResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    client: str
-    version: str
-    expires: bool = False
-    ttl: int = 0
-    ping: int = 0
-    pong: bool = False
-
-
-class RefreshResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    client: str
-    version: str
-    expires: bool = False
-    ttl: int = 0
-
-
-class SubscribeResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    recoverable: bool = False
-    epoch: str = ""
-    publications: list[WirePublication] | None = None
-    recovered: bool = False
-    offset: int = 0
-    positioned: bool = False
-    data: msgspec.Raw | None = None
-    was_recovering: bool = False
-
-
-class Empty(msgspec.Struct, frozen=True):
-    """The result of unsubscribe and ping."""
-
-
-class PresenceResult(msgspec.Struct, frozen=True):
-    presence: dict[str, ClientInfo]
-
-
-class PresenceStatsResult(msgspec.Struct, frozen=True):
-    num_clients: int
-    num_users: int
-
-
-class HistoryResult(msgspec.Struct, frozen=True):
-    publications: list[WirePublication]
-    epoch: str
-    offset: int
-
-
-class RpcResult(msgspec.Struct, frozen=True):
-    data: msgspec.Raw
-
-
-class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer to one command; exactly one field besides the id is set."""
-
-    id: int
-    error: ErrorBody | None = None
-    connect: ConnectResult | None = None
-    subscribe: SubscribeResult | None = None
-    unsubscribe: Empty | None = None
-    presence: PresenceResult | None = None
-    presence_stats: PresenceStatsResult | None = None
-    history: HistoryResult | None = None
-    ping: Empty | None = None
-    rpc: RpcResult | None = None
-    refresh: RefreshResult | None = None
 
 
 class Frame:
@@ -239,7 +95,11 @@ def one_line(data: bytes) -> bytes:
 
 def wire(publications: Iterable[Publication]) -> list[WirePublication]:
     """Shape publications for a reply."""
-    return [WirePublication(msgspec.Raw(p.data), p.offset) for p in publications]
+    return [WirePublication(msgspec.Raw(p.data), p.offset, _raw(p.info)) for p in publications]
+
+
+def _raw(data: bytes) -> msgspec.Raw | None:
+    return msgspec.Raw(data) if data else None
 
 
 class PushWriter:
@@ -252,10 +112,21 @@ class PushWriter:
 
     def publication(self, publication: Publication) -> Frame:
         """Build the frame every subscriber of the channel gets."""
-        head = self._prefix + b',"pub":{"data":' + publication.data
+        return Frame(self._pub(publication, publication.data), publication)
+
+    def delta(self, publication: Publication, data: bytes, *, patched: bool) -> Frame:
+        """Build the frame of those who asked for deltas; `data` is a JSON string."""
+        return Frame(
+            self._pub(publication, data, b',"delta":true' if patched else b""), publication
+        )
+
+    def _pub(self, publication: Publication, data: bytes, more: bytes = b"") -> bytes:
+        head = self._prefix + b',"pub":{"data":' + data
         if publication.offset:
-            return Frame(b'%b,"offset":%d}}}' % (head, publication.offset), publication)
-        return Frame(head + b"}}}", publication)
+            head += b',"offset":%d' % publication.offset
+        if publication.info:
+            head += b',"info":' + publication.info
+        return head + more + b"}}}"
 
     def joined(self, info: bytes) -> Frame:
         """Build a join push from an encoded ClientInfo."""
@@ -265,10 +136,25 @@ class PushWriter:
         """Build a leave push from an encoded ClientInfo."""
         return Frame(self._prefix + b',"leave":{"info":' + info + b"}}}")
 
+    def subscribed(self, result: SubscribeResult) -> Frame:
+        """Build the push that begins a subscription from the server's side."""
+        body = msgspec.structs.replace(result, publications=None, recovered=False)
+        return Frame(self._prefix + b',"subscribe":' + _encode(body) + b"}}")
+
     def unsubscribed(self, reason: Unsubscribed) -> Frame:
         """Build the push that ends a subscription from the server's side."""
         body = _encode({"code": reason.code, "reason": reason.reason})
         return Frame(self._prefix + b',"unsubscribe":' + body + b"}}")
+
+
+def encode_message(data: bytes) -> Frame:
+    """Build the push that carries data outside of all channels."""
+    return Frame(b'{"push":{"message":{"data":' + one_line(data) + b"}}}")
+
+
+def encode_refresh(ttl: int) -> Frame:
+    """Build the push that tells a new expiry; 0: never."""
+    return Frame(_encode({"push": {"refresh": {"expires": True, "ttl": ttl} if ttl else {}}}))
 
 
 def encode_disconnect(disconnect: Disconnect) -> Frame:
@@ -290,5 +176,3 @@ def decode_info(data: bytes) -> ClientInfo:
 _info_decoder = msgspec.json.Decoder(ClientInfo)
 
 PING_FRAME = Frame(b"{}")
-PONG = Command()
-"""The answer to a ping is an empty command."""

@@ -4,44 +4,36 @@ Never touches a socket, a task or a clock: the time is an argument. Commands tha
 actions and come back as answers.
 """
 
+from collections.abc import Mapping
+
 from realtime import codes
-from realtime.actions import (
-    Action,
-    Authenticate,
-    Call,
-    Close,
-    Join,
-    Leave,
-    Renew,
-    Send,
-    reading_of,
-    unsupported,
-)
+from realtime.actions import Action, Authenticate, Close, Expel, Join, Leave, Send, Tell, work_of
 from realtime.bucket import Bucket
 from realtime.codes import Disconnect, ErrorCode, RealtimeError
 from realtime.deadlines import Deadlines
+from realtime.door import FRONT_DOOR, Door
+from realtime.messages import (
+    PONG,
+    Command,
+    ConnectRequest,
+    Empty,
+    RefreshResult,
+    Reply,
+    SubscribeRequest,
+    SubscribeResult,
+)
 from realtime.model import ANONYMOUS, Identity, Limits
 from realtime.phase import Phase
 from realtime.protocol import (
     PING_FRAME,
-    PONG,
     SERVER_VERSION,
-    Command,
-    ConnectRequest,
-    ConnectResult,
-    Empty,
     Frame,
     ProtocolFault,
-    RefreshRequest,
-    RefreshResult,
-    Reply,
-    RpcRequest,
-    SubscribeRequest,
-    SubscribeResult,
     decode_frame,
     encode_error,
     encode_reply,
 )
+from realtime.refusals import subscribe_refusal
 
 
 class Session:
@@ -50,16 +42,18 @@ class Session:
     __slots__ = (
         "_bucket",
         "_by_token",
-        "_deadlines",
         "_limits",
         "_preset",
         "_token_required",
         "_waiting",
         "channels",
         "client",
+        "deadlines",
+        "door",
         "identity",
         "in_flight",
         "phase",
+        "server_side",
     )
 
     def __init__(
@@ -70,12 +64,15 @@ class Session:
         now: float,
         preset: Identity | None = None,
         token_required: bool = False,
+        door: Door = FRONT_DOOR,
     ) -> None:
         self.client = client
         self.identity = ANONYMOUS
         self.phase = Phase.FRESH
         self.channels: dict[str, bool] = {}
         """Channel -> True once subscribed, False while joining or leaving."""
+        self.server_side: frozenset[str] = frozenset()
+        """Channels that the server chose: losing one ends the connection, not the subscription."""
         self.in_flight = 0
         self._limits = limits
         self._preset = preset
@@ -83,7 +80,8 @@ class Session:
         self._by_token = False
         self._waiting: list[Command] = []
         self._bucket = Bucket(limits.commands_per_s, limits.command_burst, now)
-        self._deadlines = Deadlines(limits, now)
+        self.door = door
+        self.deadlines = Deadlines(limits, now, wants_pong=not door.unidirectional)
 
     # -- frames and time ---------------------------------------------------------------------
 
@@ -100,14 +98,15 @@ class Session:
     @property
     def deadline(self) -> float:
         """The next moment at which `tick` has something to do."""
-        return self._deadlines.next
+        return self.deadlines.next
 
     def tick(self, now: float) -> list[Action]:
         """Apply every deadline that has passed."""
-        verdict = self._deadlines.missed(now)
+        verdict = self.deadlines.missed(now)
         if verdict is not None:
             return self.close(verdict)
-        return [Send(PING_FRAME)] if self._deadlines.ping_is_due(now) else []
+        actions: list[Action] = [Send(PING_FRAME)] if self.deadlines.ping_is_due(now) else []
+        return actions + [Expel(channel) for channel in self.deadlines.expired_channels(now)]
 
     def close(self, disconnect: Disconnect) -> list[Action]:
         """End the connection from our side; only the first close counts."""
@@ -120,26 +119,27 @@ class Session:
         """Note that the connection is gone: nothing will be accepted or asked any more."""
         self.phase = Phase.CLOSED
         self._waiting.clear()
-        self._deadlines.clear()
+        self.deadlines.clear()
 
     def connected(
-        self, command_id: int, identity: Identity, *, expires_in: float | None, now: float
+        self,
+        command_id: int,
+        identity: Identity,
+        *,
+        expires_in: float | None,
+        now: float,
+        data: bytes | None = None,
+        subs: Mapping[str, SubscribeResult] | None = None,
     ) -> list[Action]:
         """Accept the connection under this identity, then run what arrived meanwhile."""
         if self.phase is not Phase.CONNECTING:
             return []
         self.phase = Phase.CONNECTED
         self.identity = identity
-        self._deadlines.connected(now)
-        ttl = self._deadlines.expire(expires_in, now, grace=self._by_token)
-        result = ConnectResult(
-            self.client,
-            SERVER_VERSION,
-            expires=ttl > 0,
-            ttl=ttl,
-            ping=int(self._limits.ping_interval_s),
-            pong=True,
-        )
+        self.deadlines.connected(now)
+        ttl = self.deadlines.expire(expires_in, now, grace=self._by_token)
+        ping = int(self._limits.ping_interval_s)
+        result = self.door.welcome(self.client, ttl=ttl, ping=ping, data=data, subs=subs or {})
         waiting, self._waiting = self._waiting, []
         return [*self.answered(Reply(command_id, connect=result)), *self._run(waiting, now)]
 
@@ -151,9 +151,21 @@ class Session:
             return self.close(codes.INVALID_TOKEN)
         self.identity = identity
         self._by_token = True
-        ttl = self._deadlines.expire(expires_in, now, grace=True)
+        ttl = self.deadlines.expire(expires_in, now, grace=True)
         result = RefreshResult(self.client, SERVER_VERSION, expires=ttl > 0, ttl=ttl)
         return self.answered(Reply(command_id, refresh=result))
+
+    def enrolled(self, channel: str) -> None:
+        """Note a subscription that the server made."""
+        self.channels[channel] = True
+        self.server_side |= {channel}
+
+    def left(self, channel: str) -> None:
+        """Note that a subscription is over."""
+        self.channels.pop(channel, None)
+        self.deadlines.forget_channel(channel)
+        if channel in self.server_side:
+            self.server_side -= {channel}
 
     def subscribed(self, command_id: int, channel: str, result: SubscribeResult) -> list[Action]:
         """Confirm a subscription."""
@@ -162,12 +174,12 @@ class Session:
 
     def join_refused(self, command_id: int, channel: str, error: RealtimeError) -> list[Action]:
         """Refuse a subscription."""
-        self.channels.pop(channel, None)
+        self.left(channel)
         return self.refused(command_id, error)
 
     def unsubscribed(self, command_id: int, channel: str) -> list[Action]:
         """Confirm the end of a subscription, also of one that never was."""
-        self.channels.pop(channel, None)
+        self.left(channel)
         return self.answered(Reply(command_id, unsubscribe=Empty()))
 
     def answered(self, reply: Reply) -> list[Action]:
@@ -208,7 +220,7 @@ class Session:
         return self._without_id(command)
 
     def _postpone(self, command: Command) -> list[Action]:
-        """Keep commands that follow `connect` in the same breath until it is answered."""
+        """Keep what follows `connect` in the same breath until that is answered."""
         if len(self._waiting) >= self._limits.command_burst:
             return self.close(codes.MALFORMED)
         self._waiting.append(command)
@@ -217,16 +229,16 @@ class Session:
     def _throttle(self, command: Command) -> list[Action]:
         if self._bucket.refusals >= self._limits.command_burst:
             return self.close(codes.FLOOD)
-        if not command.id:
-            return []
-        return self._refuse(command.id, codes.TOO_MANY_REQUESTS)
+        return self._refuse(command.id, codes.TOO_MANY_REQUESTS) if command.id else []
 
     def _without_id(self, command: Command) -> list[Action]:
-        """A pong, or a `send`, which this server ignores; anything else is no command."""
+        """A pong, or a `send`, which has no answer; anything else is no command."""
         if command == PONG:
-            self._deadlines.pong()
+            self.deadlines.pong()
             return []
-        return [] if command.send else self.close(codes.MALFORMED)
+        if command.send is None:
+            return self.close(codes.MALFORMED)
+        return [Tell(bytes(command.send.data))] if self.door.lets_call(self.identity) else []
 
     def _refuse(self, command_id: int, row: ErrorCode) -> list[Action]:
         return [Send(encode_error(command_id, row.error()))]
@@ -240,7 +252,9 @@ class Session:
             return self._refuse(command_id, codes.UNAUTHORIZED)
         self.phase = Phase.CONNECTING
         self._by_token = bool(request.token)
-        return self._start(Authenticate(command_id, request.token))
+        return self._start(
+            Authenticate(command_id, request.token, bytes(request.data), request.subs)
+        )
 
     @property
     def preset(self) -> Identity:
@@ -264,36 +278,22 @@ class Session:
 
     def _work(self, command: Command) -> Action | ErrorCode:
         """Turn a signed-in user's command into work, or say why not."""
-        if not self.identity.user:
+        if not self.door.lets_call(self.identity):
             return codes.UNAUTHORIZED
         if self.in_flight >= self._limits.max_in_flight:
             return codes.TOO_MANY_REQUESTS
-        match command:
-            case Command(rpc=RpcRequest(method=method, data=data)):
-                return Call(command.id, method, bytes(data))
-            case Command(refresh=RefreshRequest(token=token)):
-                return Renew(command.id, token)
-        reading = reading_of(command)
-        if reading is None:
-            return unsupported(command)
-        # Presence and history are for those who were let into the channel.
-        return reading if self.channels.get(reading.channel) else codes.PERMISSION_DENIED
+        return work_of(command) or codes.METHOD_NOT_FOUND
 
     def _subscribe(self, command_id: int, request: SubscribeRequest) -> list[Action]:
         channel = request.channel
-        if not 0 < len(channel) <= self._limits.max_channel_length:
-            return self._refuse(command_id, codes.BAD_REQUEST)
-        if channel in self.channels:
-            return self._refuse(command_id, codes.ALREADY_SUBSCRIBED)
-        if len(self.channels) >= self._limits.max_channels:
-            return self._refuse(command_id, codes.LIMIT_EXCEEDED)
-        if self.in_flight >= self._limits.max_channels + self._limits.max_in_flight:
-            return self._refuse(command_id, codes.TOO_MANY_REQUESTS)
+        refusal = subscribe_refusal(channel, self.channels, self.in_flight, self._limits)
+        if refusal is not None:
+            return self._refuse(command_id, refusal)
         self.channels[channel] = False
         return self._start(Join(command_id, request))
 
     def _unsubscribe(self, command_id: int, channel: str) -> list[Action]:
         if channel not in self.channels:
             return [Send(encode_reply(Reply(command_id, unsubscribe=Empty())))]
-        del self.channels[channel]
+        self.left(channel)
         return self._start(Leave(command_id, channel))

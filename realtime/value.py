@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from realtime.audience import Audience, Subscriber
 from realtime.broker import Message
+from realtime.delta import Deltas
 from realtime.fanout import Fanout
 from realtime.model import Publication
 from realtime.protocol import PushWriter
@@ -28,6 +29,7 @@ class ValueChannel:
         self._interval_s = interval_s
         self._clock = clock
         self._writer = PushWriter(name)
+        self.deltas = Deltas(name)
         self._quiet_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -70,7 +72,12 @@ class ValueChannel:
         if self.newest is not None:
             self.audience.broadcast(self._writer.publication(self.newest))
 
-    def admit(self, subscriber: Subscriber, snapshot: Publication | None) -> Publication | None:
+    def admit(
+        self,
+        subscriber: Subscriber,
+        snapshot: Publication | None,
+        view: Subscriber | None = None,
+    ) -> Publication | None:
         """Make the subscriber live and return the newest value known, snapshot included.
 
         Must run in the same step as the reply. A snapshot newer than what was seen here is news
@@ -78,7 +85,7 @@ class ValueChannel:
         """
         if snapshot is not None and snapshot.version and self._is_newer(snapshot):
             self.receive(Message.of(snapshot))
-        self.audience.add(subscriber)
+        self.audience.add(subscriber, view)
         if snapshot is not None and not snapshot.version:
             return snapshot
         return self.newest

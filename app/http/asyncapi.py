@@ -10,7 +10,7 @@ from app.http.error_table import error_table, errors_document
 from app.http.json_schema import Schemas, sort_keys
 from app.http.sessions import COOKIE_NAME
 from realtime import Limits
-from realtime.protocol import Command, Reply
+from realtime.messages import Command, Reply
 
 DELIVERY = {
     "log": "Ordered, gapless, durable; after a cut the client recovers or is told that it cannot.",

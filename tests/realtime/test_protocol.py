@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from realtime import Limits, Publication
 from realtime.codes import DISCONNECTS, ERRORS, INSUFFICIENT_STATE, SHUTDOWN
+from realtime.messages import ClientInfo
 from realtime.protocol import (
-    ClientInfo,
     ProtocolFault,
     PushWriter,
     decode_frame,
