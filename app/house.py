@@ -1,6 +1,6 @@
 """Every service of one process with its collaborators: alike for the API, worker and tools."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from app.accounts import topics as accounts_topics
@@ -19,7 +19,7 @@ from app.infra.tokens import RealtimeTokens
 from app.interactions import topics as interactions_topics
 from app.interactions.service import Interactions
 from app.kit.errors import AppError, NotFound
-from app.kit.principal import Principal
+from app.kit.principal import Principal, Role
 from app.media.service import Media
 from app.piccolo_app import TABLES
 from app.reports import topics as reports_topics
@@ -75,6 +75,7 @@ class House:
             log=self.log,
             verify_token=self.identity_of_realtime_token,
             map_error=as_realtime_error,
+            still_valid=self.sessions_with_the_same_rights,
         )
 
     def _furnish(self, settings: Settings) -> None:
@@ -146,6 +147,12 @@ class House:
             raise InvalidToken
         return as_identity(principal)
 
+    async def sessions_with_the_same_rights(self, connected: Sequence[Identity]) -> set[str]:
+        """Which of the connected sessions have neither ended nor changed their role."""
+        living = await self.accounts.living_sessions({who.session for who in connected})
+        changed = {who.session for who in connected if _role(who) != living.get(who.session)}
+        return living.keys() - changed
+
     # What reports may point at; each room decides who may see its things.
 
     async def _book_target(self, principal: Principal, book_id: int) -> Target:
@@ -161,6 +168,10 @@ class House:
     async def _message_target(self, principal: Principal, message_id: int) -> Target:
         message = await self.chat.message(principal, message_id)
         return Target(title=message.user_message[:80], url=None)
+
+
+def _role(who: Identity) -> Role | None:
+    return who.context.role if isinstance(who.context, Principal) else None
 
 
 def as_identity(principal: Principal) -> Identity:

@@ -93,6 +93,10 @@ class Hub:
         keys = (("session", identity.session), ("user", identity.user))
         return any(self._ended.get(key, NEVER) >= then for key in keys)
 
+    def with_session(self) -> list[Identity]:
+        """List the identities of all connections that belong to a session."""
+        return [c.session.identity for group in self._sessions.values() for c in group]
+
     def count_of_user(self, user: str) -> int:
         """Count the user's connections."""
         return len(self._users.get(user, ()))

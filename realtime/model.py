@@ -218,6 +218,10 @@ class Limits:
     """A channel without local subscribers stays warm for so long (page reloads)."""
     presence_ttl_s: float = 60
     presence_refresh_s: float = 20
+    presence_grace_s: float = 3.0
+    """A signed-in client whose line is lost may come back for so long without leave and join."""
+    revalidate_interval_s: float = 5.0
+    """How often the application is asked which sessions live; in an outage as often as the log."""
     follower_max: int = 2048
     """Publications a local follower may lag behind before it is told to start over."""
     pending_controls: int = 1000

@@ -45,6 +45,7 @@ from realtime.subscribing import Subscribing
 from realtime.tasks import TaskGroup
 from realtime.transport import Outgoing, Transport
 from realtime.upkeep import Upkeep
+from realtime.validity import StillValid, Validity
 from realtime.wire import Wire
 from realtime.writer import Writer
 
@@ -66,6 +67,7 @@ class Node:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        still_valid: StillValid | None = None,
         name: str = "",
     ) -> None:
         self.name = name or secrets.token_hex(4)
@@ -98,6 +100,11 @@ class Node:
             verify_token=verify_token,
             map_error=map_error,
         )
+        self._validity: Validity | None = None
+        if still_valid is not None:
+            self._validity = Validity(
+                still_valid, broker=broker, hub=self._hub, limits=limits, clock=clock
+            )
         self._upkeep = Upkeep(
             broker=broker,
             hub=self._hub,
@@ -128,6 +135,8 @@ class Node:
         await self._broker.start(self, self.name)
         self._tasks.start(self._upkeep.tick_for_ever(), "tick")
         self._tasks.start(self._upkeep.sweep_for_ever(), "sweep")
+        if self._validity is not None:
+            self._tasks.start(self._validity.watch_for_ever(), "validity")
 
     async def drain(self) -> None:
         """Send every client elsewhere, spread over `drain_s`; who still comes is sent on."""
@@ -294,6 +303,8 @@ class Node:
     def on_restored(self) -> None:
         """Messages may have been missed."""
         self._upkeep.restored()
+        if self._validity is not None:
+            self._validity.restored()
 
 
 _WHOLE_STREAM = 100_000

@@ -1,10 +1,13 @@
 """Who is on a channel, over all processes: leases in the broker, renewed while a client stays.
 
-A process that dies gives nothing back; its leases end by themselves.
+A process that dies gives nothing back; its leases end by themselves. A signed-in client that only
+lost its line is parked for a grace: if the user comes back meanwhile, on whichever process, nobody
+hears of it. Without a grace a bad network would make every room flicker.
 """
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from realtime.broker import Broker, Kind, Message
 from realtime.codes import BrokerUnavailable
@@ -12,6 +15,20 @@ from realtime.model import ChannelFamily, Limits, Publication
 from realtime.protocol import ClientInfo, decode_info, encode_info
 
 log = logging.getLogger("realtime")
+
+PARK_MARGIN_S = 10.0
+"""How much longer than the grace the broker remembers: whoever parked must find it at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parked:
+    due: float
+    family: ChannelFamily
+    info: ClientInfo
+    noted: bool
+    """The broker knows; otherwise nobody elsewhere could have claimed it."""
+    is_back: bool = False
+    """Claimed on this process: only the lease is still to be given back."""
 
 
 class Presence:
@@ -22,19 +39,23 @@ class Presence:
         self._limits = limits
         self._clock = clock
         self._mine: dict[tuple[str, str], bytes] = {}
+        self._parked: dict[tuple[str, str], _Parked] = {}
         self._renew_at = 0.0
 
     async def enter(self, family: ChannelFamily, channel: str, info: ClientInfo) -> None:
-        """Take a lease and tell the channel, where its family wants that."""
+        """Take a lease and tell the channel, where its family wants that and it is news."""
+        if not (family.presence or family.join_leave):
+            return
         data = encode_info(info)
+        is_back = await self._claim(channel, info.user)
         if family.presence:
             self._mine[channel, info.client] = data
             await self._put(channel, info.client, data)
-        if family.join_leave:
+        if family.join_leave and not is_back:
             await self._tell(channel, Kind.JOIN, data)
 
     async def leave(self, family: ChannelFamily, channel: str, info: ClientInfo) -> None:
-        """Give the lease back and tell the channel."""
+        """Give the lease back and tell the channel: the client wanted to go."""
         if self._mine.pop((channel, info.client), None) is not None:
             try:
                 await self._broker.presence_remove(channel, info.client)
@@ -42,6 +63,35 @@ class Presence:
                 log.warning("realtime.lease_not_returned channel=%s", channel)
         if family.join_leave:
             await self._tell(channel, Kind.LEAVE, encode_info(info))
+
+    async def lose(self, family: ChannelFamily, channel: str, info: ClientInfo) -> None:
+        """The line is gone, the user may be back soon; without a name nobody can come back."""
+        if not (family.presence or family.join_leave):
+            return
+        grace_s = self._limits.presence_grace_s
+        if not info.user or not grace_s:
+            await self.leave(family, channel, info)
+            return
+        self._mine.pop((channel, info.client), None)
+        noted = True
+        try:
+            ttl_s = grace_s + PARK_MARGIN_S
+            await self._broker.presence_park(channel, info.client, info.user, ttl_s)
+        except BrokerUnavailable:
+            noted = False
+        parked = _Parked(self._clock() + grace_s, family, info, noted)
+        self._parked[channel, info.client] = parked
+
+    async def settle(self) -> None:
+        """Tell of those who did not come back within the grace; in an outage, later."""
+        now = self._clock()
+        for place, parked in list(self._parked.items()):
+            if parked.due <= now:
+                try:
+                    await self._part(place[0], parked)
+                except BrokerUnavailable:
+                    return
+                self._parked.pop(place, None)
 
     async def read(self, channel: str) -> dict[str, ClientInfo]:
         """Return who is there now; raises BrokerUnavailable."""
@@ -60,6 +110,31 @@ class Presence:
         for (channel, client), data in list(self._mine.items()):
             if (channel, client) in self._mine:
                 await self._put(channel, client, data)
+
+    # -- inside ------------------------------------------------------------------------------
+
+    async def _claim(self, channel: str, user: str) -> bool:
+        """Take over a lease this user left a moment ago."""
+        if not user or not self._limits.presence_grace_s:
+            return False
+        for place, parked in self._parked.items():
+            waits = not parked.noted and not parked.is_back
+            if place[0] == channel and parked.info.user == user and waits:
+                self._parked[place] = replace(parked, is_back=True)
+                return True
+        try:
+            return await self._broker.presence_claim(channel, user)
+        except BrokerUnavailable:
+            return False
+
+    async def _part(self, channel: str, parked: _Parked) -> None:
+        info, is_gone = parked.info, not parked.is_back
+        if parked.noted:
+            is_gone = await self._broker.presence_unpark(channel, info.client, info.user)
+        else:
+            await self._broker.presence_remove(channel, info.client)
+        if is_gone and parked.family.join_leave:
+            await self._tell(channel, Kind.LEAVE, encode_info(info))
 
     async def _put(self, channel: str, client: str, data: bytes) -> None:
         try:

@@ -190,7 +190,8 @@ class Subscribing:
     async def depart(self, connection: Connection) -> None:
         """Give every lease of an ended connection back."""
         for channel in connection.memberships:
-            await self._absent(connection, channel)
+            family = self._channels.family(channel)
+            await self._presence.lose(family, channel, info_of(connection))
 
     async def _absent(self, connection: Connection, channel: str) -> None:
         family = self._channels.family(channel)

@@ -28,6 +28,7 @@ from realtime.model import (
 )
 from realtime.node import Node
 from realtime.protocol import Frame
+from realtime.validity import StillValid
 
 DEADLINE_S = 5.0
 """How long the kit waits for something that must happen."""
@@ -215,6 +216,7 @@ class Kit:
         limits: Limits | None = None,
         verify_token: VerifyToken = token_is_user,
         clock: ManualClock | None = None,
+        still_valid: StillValid | None = None,
     ) -> None:
         self.log = log or MemoryLog()
         self.clock = clock
@@ -228,6 +230,7 @@ class Kit:
             limits=limits,
             clock=clock or time.monotonic,
             wall_clock=clock or time.time,
+            still_valid=still_valid,
         )
 
     def client(self, identity: Identity | None = None, *, token_required: bool = False) -> Client:

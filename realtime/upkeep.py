@@ -95,6 +95,7 @@ class Upkeep:
                 await asyncio.sleep(0)
         self._fanout.tick(self._clock())
         await self._presence.renew()
+        await self._presence.settle()
         await self._channels.close_idle()
 
     async def sweep(self) -> None:

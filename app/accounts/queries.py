@@ -168,6 +168,21 @@ async def live_session(
     )
 
 
+async def live_sessions(
+    db: Queryable, session_ids: list[str], limits: tuple[float, float, float, float]
+) -> list[Record]:
+    """Which of these sessions live, and in which role; found by primary key."""
+    return await db.fetch(
+        f"""
+        SELECT s.id AS session_id, u.role
+        FROM sessions s JOIN users u ON u.id = s.user_id
+        WHERE s.id = ANY($1) AND {ALIVE}
+        """,
+        session_ids,
+        *limits,
+    )
+
+
 async def touch_session(db: Queryable, session_id: str) -> None:
     """The session was used; at most once a minute is written."""
     await db.execute(

@@ -1,7 +1,7 @@
 """Accounts and sessions: one verb, one transaction, one story."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -127,6 +127,11 @@ class Accounts:
         """The person of a session named by a realtime token; None when it has ended."""
         row = await queries.live_session(self._db, session_id, self._limits)
         return queries.as_principal(row) if row else None
+
+    async def living_sessions(self, session_ids: Collection[str]) -> dict[str, Role]:
+        """Those of the sessions that have not ended, with the role that their person has now."""
+        rows = await queries.live_sessions(self._db, list(session_ids), self._limits)
+        return {row["session_id"]: Role(row["role"]) for row in rows}
 
     async def _open_session(self, tx: Connection, user_id: int, client: Client) -> str:
         token = secrets.token_urlsafe(TOKEN_BYTES)
