@@ -26,7 +26,7 @@ from app.reports import topics as reports_topics
 from app.reports.schemas import Target
 from app.reports.service import Reports, TargetResolver
 from app.settings import Settings
-from realtime import Identity, InvalidToken, Node, RealtimeError
+from realtime import Hooks, Identity, InvalidToken, Node, RealtimeError
 from realtime.broker_redis import RedisBroker, RedisOptions
 
 
@@ -75,7 +75,7 @@ class House:
             log=self.log,
             verify_token=self.identity_of_realtime_token,
             map_error=as_realtime_error,
-            still_valid=self.sessions_with_the_same_rights,
+            hooks=Hooks(still_valid=self.sessions_with_the_same_rights),
         )
 
     def _furnish(self, settings: Settings) -> None:

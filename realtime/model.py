@@ -4,7 +4,7 @@ Nothing here does anything; the application fills these in and passes them to `N
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -103,6 +103,10 @@ OnMessage = Callable[[Identity, bytes], Awaitable[None]]
 """Takes the data of `send`, which has no answer."""
 
 
+StillValid = Callable[[Sequence[Identity]], Awaitable[Collection[str]]]
+"""Takes who is connected, returns the sessions that live and still mean the same rights."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What an application may add to a node; each is optional."""
@@ -110,6 +114,7 @@ class Hooks:
     on_connect: OnConnect | None = None
     on_message: OnMessage | None = None
     verify_subscription: VerifySubscription | None = None
+    still_valid: StillValid | None = None
 
 
 InspectData = Callable[[Identity, str, bytes], Awaitable[None]]

@@ -45,7 +45,6 @@ from realtime.subscribing import Subscribing
 from realtime.tasks import TaskGroup
 from realtime.transport import Outgoing, Transport
 from realtime.upkeep import Upkeep
-from realtime.validity import StillValid, Validity
 from realtime.wire import Wire
 from realtime.writer import Writer
 
@@ -67,7 +66,6 @@ class Node:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
-        still_valid: StillValid | None = None,
         name: str = "",
     ) -> None:
         self.name = name or secrets.token_hex(4)
@@ -100,11 +98,6 @@ class Node:
             verify_token=verify_token,
             map_error=map_error,
         )
-        self._validity: Validity | None = None
-        if still_valid is not None:
-            self._validity = Validity(
-                still_valid, broker=broker, hub=self._hub, limits=limits, clock=clock
-            )
         self._upkeep = Upkeep(
             broker=broker,
             hub=self._hub,
@@ -113,6 +106,7 @@ class Node:
             channels=self._channels,
             presence=self._presence,
             durable_log=log,
+            still_valid=parts.hooks.still_valid,
             limits=limits,
         )
         self._orders = Orders(parts, subscribing, self._upkeep.keep_control)
@@ -133,10 +127,7 @@ class Node:
     async def start(self) -> None:
         """Begin to serve; a broker that is away is waited for in the background."""
         await self._broker.start(self, self.name)
-        self._tasks.start(self._upkeep.tick_for_ever(), "tick")
-        self._tasks.start(self._upkeep.sweep_for_ever(), "sweep")
-        if self._validity is not None:
-            self._tasks.start(self._validity.watch_for_ever(), "validity")
+        self._upkeep.start(self._tasks)
 
     async def drain(self) -> None:
         """Send every client elsewhere, spread over `drain_s`; who still comes is sent on."""
@@ -247,12 +238,12 @@ class Node:
         except BrokerUnavailable:
             self._upkeep.keep_value(channel, message)
 
-    async def publish_tail(self, channel: str, data: bytes) -> int:
-        """Append to the channel's stream and deliver; returns the offset.
+    async def publish_tail(self, channel: str, data: bytes, *, key: str = "") -> int:
+        """Append to the channel's stream and deliver, once for each key; returns the offset.
 
         Raises BrokerUnavailable: the caller keeps the text and may try again.
         """
-        offset, _ = await self._broker.append(channel, one_line(data))
+        offset, _ = await self._broker.append(channel, one_line(data), key=key)
         return offset
 
     async def tail_history(
@@ -303,8 +294,6 @@ class Node:
     def on_restored(self) -> None:
         """Messages may have been missed."""
         self._upkeep.restored()
-        if self._validity is not None:
-            self._validity.restored()
 
 
 _WHOLE_STREAM = 100_000

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from realtime.broker import Broker, Kind, Message
 from realtime.codes import BrokerUnavailable
+from realtime.messages import ClientInfo
 from realtime.model import ChannelFamily, Limits, Publication
-from realtime.protocol import ClientInfo, decode_info, encode_info
+from realtime.protocol import decode_info, encode_info
 
 log = logging.getLogger("realtime")
 

@@ -20,6 +20,7 @@ from realtime.codes import InvalidToken, RealtimeError
 from realtime.model import (
     ChannelFamily,
     DurableLog,
+    Hooks,
     Identity,
     Limits,
     Publication,
@@ -28,7 +29,6 @@ from realtime.model import (
 )
 from realtime.node import Node
 from realtime.protocol import Frame
-from realtime.validity import StillValid
 
 DEADLINE_S = 5.0
 """How long the kit waits for something that must happen."""
@@ -216,7 +216,7 @@ class Kit:
         limits: Limits | None = None,
         verify_token: VerifyToken = token_is_user,
         clock: ManualClock | None = None,
-        still_valid: StillValid | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         self.log = log or MemoryLog()
         self.clock = clock
@@ -230,7 +230,7 @@ class Kit:
             limits=limits,
             clock=clock or time.monotonic,
             wall_clock=clock or time.time,
-            still_valid=still_valid,
+            hooks=hooks,
         )
 
     def client(self, identity: Identity | None = None, *, token_required: bool = False) -> Client:

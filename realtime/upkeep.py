@@ -11,9 +11,11 @@ from realtime.channels import Channels
 from realtime.codes import BrokerUnavailable
 from realtime.fanout import Fanout
 from realtime.hub import Hub
-from realtime.model import NODE, Delivery, DurableLog, Limits, Publication
+from realtime.model import NODE, Delivery, DurableLog, Limits, Publication, StillValid
 from realtime.presence import Presence
 from realtime.protocol import one_line
+from realtime.tasks import TaskGroup
+from realtime.validity import Validity
 
 log = logging.getLogger("realtime")
 
@@ -36,6 +38,7 @@ class Upkeep:
         channels: Channels,
         presence: Presence,
         durable_log: DurableLog | None,
+        still_valid: StillValid | None,
         limits: Limits,
     ) -> None:
         self._broker = broker
@@ -46,10 +49,17 @@ class Upkeep:
         self._presence = presence
         self._log = durable_log
         self._limits = limits
+        self.validity = Validity(still_valid, broker=broker, hub=hub, limits=limits, clock=clock)
         self._hurry = asyncio.Event()
         self._restored = False
         self._controls: deque[bytes] = deque(maxlen=limits.pending_controls)
         self._values: dict[str, Message] = {}
+
+    def start(self, tasks: TaskGroup) -> None:
+        """Begin to look after everything."""
+        tasks.start(self.tick_for_ever(), "tick")
+        tasks.start(self.sweep_for_ever(), "sweep")
+        tasks.start(self.validity.watch_for_ever(), "validity")
 
     # -- what could not be sent ------------------------------------------------------------------
 
@@ -66,6 +76,7 @@ class Upkeep:
         """Messages may have been missed: compare everything with its truth, now."""
         self._restored = True
         self._hurry.set()
+        self.validity.restored()
 
     # -- loops -------------------------------------------------------------------------------
 

@@ -7,17 +7,14 @@ the second way: often while the broker is away, at once when it is back, and now
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable
 
 from realtime import codes
 from realtime.broker import Broker
 from realtime.hub import Hub
-from realtime.model import Identity, Limits
+from realtime.model import Limits, StillValid
 
 log = logging.getLogger("realtime")
-
-StillValid = Callable[[Sequence[Identity]], Awaitable[Collection[str]]]
-"""Takes who is connected, returns the sessions that live and still mean the same rights."""
 
 
 class Validity:
@@ -25,7 +22,7 @@ class Validity:
 
     def __init__(
         self,
-        still_valid: StillValid,
+        still_valid: StillValid | None,
         *,
         broker: Broker,
         hub: Hub,
@@ -59,7 +56,7 @@ class Validity:
         """Ask once; an application that cannot tell is asked again later."""
         # Those who connect from here on were looked at later than this.
         connected = self._hub.with_session()
-        if not connected:
+        if self._still_valid is None or not connected:
             return
         try:
             async with asyncio.timeout(self._limits.command_timeout_s):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from realtime import Identity, Limits, MemoryBroker, MemoryBus
+from realtime import Hooks, Identity, Limits, MemoryBroker, MemoryBus
 from realtime.testing import Kit
 from tests.realtime.families import FAMILIES
 from tests.realtime.waiting import until
@@ -35,7 +35,7 @@ def kit(sessions: Sessions, bus: MemoryBus | None = None, **limits: float) -> Ki
     return Kit(
         FAMILIES,
         broker=MemoryBroker(bus),
-        still_valid=sessions,
+        hooks=Hooks(still_valid=sessions),
         limits=Limits(**limits),  # type: ignore[arg-type]
     )
 
@@ -73,8 +73,7 @@ async def test_one_question_for_all_sessions_and_seldom() -> None:
     """However many are connected; nobody connected, no question."""
     sessions = Sessions()
     async with kit(sessions, revalidate_interval_s=3600) as house:
-        validity = house.node._validity
-        assert validity is not None
+        validity = house.node._upkeep.validity
         await validity.check()
         assert sessions.reads == 0
         for session in ("s7", "s7", "s8", ""):
@@ -89,8 +88,7 @@ async def test_a_store_that_is_away_ends_nobody(caplog: pytest.LogCaptureFixture
     async with kit(sessions, revalidate_interval_s=3600) as house:
         client = await house.connected(Identity("7", "s7"))
         sessions.away = True
-        validity = house.node._validity
-        assert validity is not None
+        validity = house.node._upkeep.validity
         await validity.check()
         assert "sessions_not_checked" in caplog.text
         await client.command("ping")
@@ -105,11 +103,10 @@ async def test_a_connect_during_the_question_is_not_its_answer() -> None:
         await go_on.wait()
         return {who.session for who in connected}
 
-    house = Kit(FAMILIES, still_valid=slow)
+    house = Kit(FAMILIES, hooks=Hooks(still_valid=slow))
     async with house:
         await house.connected(Identity("7", "s7"))
-        validity = house.node._validity
-        assert validity is not None
+        validity = house.node._upkeep.validity
         question = asyncio.create_task(validity.check())
         await asking.wait()
         late = await house.connected(Identity("8", "s8"))
