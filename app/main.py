@@ -32,6 +32,7 @@ from app.http.sessions import (
     signed_in,
 )
 from app.http.sockets import AuthenticateCookie, socket_route
+from app.http.streams import stream_routes
 from app.infra.db import translate
 from app.infra.logs import configure_logs
 from app.interactions import routes as interactions_routes
@@ -75,6 +76,7 @@ def create_app(settings: Settings) -> Litestar:
             Router("/api/v1", route_handlers=_feature_routes()),
             *media_routes.root_routes,
             socket_route(house.node, _cookie_identity(house), settings.public_origins),
+            *stream_routes(house.node, _cookie_identity(house), settings.public_origins),
             *health_routes(_checks(house), required=REQUIRED_PARTS),
             metrics.route(),
             *pages.routes(),

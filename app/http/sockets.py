@@ -6,7 +6,7 @@ Knows nothing of channels or commands: the node does. A foreign Origin is refuse
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
@@ -14,7 +14,7 @@ from litestar.handlers import WebsocketRouteHandler, websocket
 
 from app.http.origins import header, own_origins
 from app.kit.errors import AppError
-from realtime import Connection, Frame, Identity, Node, TransportClosed
+from realtime import Frame, Identity, Node, TransportClosed
 from realtime.codes import SERVER_ERROR
 
 PATH = "/connection/websocket"
@@ -66,7 +66,20 @@ def socket_route(
     return realtime_socket
 
 
-async def serve(socket: Socket, connection: Connection) -> None:
+class Endpoint(Protocol):
+    """What a socket feeds: a connection, or something before one."""
+
+    async def run(self) -> None:
+        """Write until the end."""
+
+    def receive(self, frame: str | bytes) -> None:
+        """Take one incoming frame."""
+
+    def lost(self) -> None:
+        """Note that the client has gone."""
+
+
+async def serve(socket: Socket, connection: Endpoint) -> None:
     """Read and write until either side ends the connection."""
     reader = asyncio.create_task(read(socket, connection))
     try:
@@ -76,7 +89,7 @@ async def serve(socket: Socket, connection: Connection) -> None:
         await asyncio.gather(reader, return_exceptions=True)
 
 
-async def read(socket: Socket, connection: Connection) -> None:
+async def read(socket: Socket, connection: Endpoint) -> None:
     """Hand every incoming frame to the connection."""
     with contextlib.suppress(WebSocketDisconnect):
         while True:
