@@ -1,0 +1,148 @@
+"""R10: everything at once: slow, jittery, resetting, silent lines, both to Redis and to clients."""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from realtime import Limits
+from realtime.broker_redis import RedisBroker, RedisOptions
+from realtime.testing import Kit, MemoryLog
+from tests.realtime.families import LOG
+from tests.realtime.served import served
+from tests.realtime.waiting import until
+from tests.support.audience import Listener, all_subscribed, listening
+from tests.support.proxy import Proxy, Toxics
+from tests.support.redis_server import LOOPBACK, RedisServer
+from tests.support.report import SEED, Report, sized
+
+pytestmark = pytest.mark.chaos
+
+CHANNEL = "log:1"
+CLIENTS = sized(20, 100)
+EVENTS_PER_S = 25
+STORM_S = sized(10.0, 7200.0)
+PHASE_S = sized(1.5, 60.0)
+HEAL_S = sized(20.0, 60.0)
+LIMITS = Limits(ping_interval_s=sized(1, 25), pong_timeout_s=sized(0.8, 8), sweep_interval_s=0.5)
+HALF_OPEN_S = LIMITS.ping_interval_s + LIMITS.pong_timeout_s + 5
+"""Ping, pong, at most two ticks of the clock for each, and the goodbye that nobody hears: 38 s
+with the limits of the house."""
+TOXICS = {
+    "slow": Toxics(latency_s=0.3, jitter_s=0.2),
+    "reset": Toxics(reset=0.05),
+    "hole": Toxics(hole=True),
+    "narrow": Toxics(bytes_per_s=2000),
+    "fine": Toxics(),
+}
+
+
+class Network:
+    """Two processes, one Redis, and a spoilt line before each of them."""
+
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+        self.kits: list[Kit] = []
+        self.lines: list[Proxy] = []
+        self.urls: list[str] = []
+
+    @asynccontextmanager
+    async def up(self, server: RedisServer) -> AsyncIterator[None]:
+        """Build it."""
+        path, prefix = str(server.path), secrets.token_hex(4)
+        async with AsyncExitStack() as stack:
+            for number in range(2):
+                to_redis = Proxy(lambda: asyncio.open_unix_connection(path), seed=SEED + number)
+                await stack.enter_async_context(to_redis)
+                options = RedisOptions(prefix=prefix, timeout_s=1, silence_s=1)
+                broker = RedisBroker(f"redis://{LOOPBACK}:{to_redis.port}", options)
+                kit = Kit([LOG], log=self.log, broker=broker, limits=LIMITS)
+                house = await stack.enter_async_context(served(kit))
+                port = urlsplit(house.url).port or 0
+                to_house = Proxy.to_port(port, seed=SEED + 10 + number)
+                await stack.enter_async_context(to_house)
+                self.kits.append(kit)
+                self.lines += [to_redis, to_house]
+                self.urls.append(house.url.replace(str(port), str(to_house.port)))
+            yield
+
+    async def storm(self) -> None:
+        """Spoil the lines one way after another, every line by its own dice."""
+        dice = random.Random(SEED)
+        names = list(TOXICS)
+        end = time.monotonic() + STORM_S
+        while time.monotonic() < end:
+            dice.shuffle(names)
+            for line, name in zip(self.lines, names, strict=False):
+                line.toxics = TOXICS[name]
+            await asyncio.sleep(PHASE_S)
+
+    def heal(self) -> None:
+        """Make every line fine."""
+        for line in self.lines:
+            line.toxics = TOXICS["fine"]
+
+    async def publish(self) -> None:
+        """A fact now and then, on either process; its transaction knows nothing of the network."""
+        number = 0
+        while True:
+            number += 1
+            entry = self.log.commit(CHANNEL, time.monotonic())
+            await self.kits[number % 2].node.publish_log(CHANNEL, entry)
+            await asyncio.sleep(1 / EVENTS_PER_S)
+
+
+@pytest.mark.timeout(sized(60, 9000))
+async def test_r10_a_bad_network_loses_nothing(redis_server: RedisServer) -> None:
+    """Each client sees every event once and in order, or was told of a gap; then all is well."""
+    network = Network()
+    async with network.up(redis_server):
+        listeners = [
+            Listener(network.urls[n % 2], CHANNEL, str(n), silence_s=HALF_OPEN_S)
+            for n in range(CLIENTS)
+        ]
+        async with listening(listeners):
+            work = asyncio.create_task(network.publish())
+            await network.storm()
+            network.heal()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            total = len(network.log.rows[CHANNEL])
+            async with asyncio.timeout(HEAL_S):
+                await all_subscribed(listeners, HEAL_S)
+                await until(lambda: all(x.seen and x.seen[-1] == total for x in listeners))
+            report = Report("R10", events=total)
+            for listener in listeners:
+                report.reconcile(listener.seen, range(listener.first_offset + 1, total + 1))
+                report.latencies += listener.latencies
+            report.extra = {
+                "reconnects": sum(x.connects - 1 for x in listeners),
+                "recoveries": sum(x.recoveries for x in listeners),
+                "gaps_told": sum(x.gaps for x in listeners),
+            }
+            report.demand("the storm was felt", report.extra["recoveries"])
+            report.demand("everything was recovered", not report.extra["gaps_told"])
+            report.conclude()
+
+
+async def test_r10_a_half_open_client_is_found_out(redis_server: RedisServer) -> None:
+    """A client behind a line that went silent is gone within ping and pong."""
+    network = Network()
+    async with network.up(redis_server):
+        listener = Listener(network.urls[0], CHANNEL, "7")
+        async with listening([listener]):
+            node = network.kits[0].node
+            assert node.state.connections == 1
+            network.lines[1].toxics = TOXICS["hole"]
+            silent = time.monotonic()
+            await until(lambda: node.state.connections == 0)
+            found_s = time.monotonic() - silent
+            network.heal()
+            report = Report("R10-half-open", clients=1, extra={"found_s": round(found_s, 2)})
+            report.demand("found within ping and pong", found_s <= HALF_OPEN_S)
+            report.conclude()
