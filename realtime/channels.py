@@ -5,6 +5,7 @@ import contextvars
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from realtime import codes
 from realtime.audience import Subscriber
@@ -146,7 +147,11 @@ class Channels:
         source: Source = TailSource(self._broker, name)
         if family.delivery is Delivery.LOG and self._log is not None:
             source = LogSource(self._log, name)
-        return OrderedChannel(name, source, self._limits, self._tasks, self._fanout)
+        limits = self._limits
+        if family.history_size:
+            # Memory must not remember what the family says is forgotten.
+            limits = replace(limits, window_size=min(limits.window_size, family.history_size))
+        return OrderedChannel(name, source, limits, self._tasks, self._fanout)
 
     async def _start(self, name: str) -> None:
         """Let messages flow first, then learn where the channel stands: no gap between."""

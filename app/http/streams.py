@@ -180,7 +180,7 @@ async def _body(receive: Any, max_bytes: int) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Refused(HTTPStatus.BAD_REQUEST)
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         more = message.get("more_body", False)
         if len(body) > max_bytes:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
