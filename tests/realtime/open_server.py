@@ -1,4 +1,4 @@
-"""The library alone on every transport, open to all: any client's own test suite can run against it.
+"""The library alone on every transport, open to all: for the test suites of any client.
 
 python -m tests.realtime.open_server --port 8000
 
@@ -37,6 +37,7 @@ GENEROUS = Limits(
     commands_per_s=100_000,
     command_burst=100_000,
     max_in_flight=10_000,
+    presence_grace_s=0,
 )
 
 
