@@ -29,7 +29,7 @@ endif
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: .venv/.installed $(SITE)/dist/index.html $(DOCS)/dist/index.html ## Make the environment and build the pages
+setup: .venv/.installed realtime/_fanout.so $(SITE)/dist/index.html $(DOCS)/dist/index.html ## Make the environment and build the pages
 
 run: setup ## Start everything on this machine (SICERDAS_PORT, SICERDAS_DATA_DIR)
 	@exec $(BIN)/python -m app dev
@@ -41,7 +41,7 @@ chaos: setup ## Run the tests that kill processes, at full size
 	@SICERDAS_TEST_SIZE=full $(PYTEST) -q -s -m chaos --timeout=7200
 
 bench: setup ## Measure; prints one JSON line for each measurement
-	@$(PYTEST) -q -s -m bench --timeout=7200
+	@$(BIN)/python -m tests.load
 
 contract: $(DOCS)/node_modules/.package-lock.json ## Write openapi.json, asyncapi.json, errors.json and the types anew
 	@PYTHONPATH=. $(BIN)/python frontend-contract/generate.py
@@ -82,6 +82,10 @@ clean: ## Remove what make made; the data folder stays
 	  --only-binary :all: --require-hashes -r requirements-bootstrap.lock
 	@.venv/tools/bin/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
 	@touch $@
+
+# Faster with a C compiler, the same without one: then the file is empty and Python does it.
+realtime/_fanout.so: realtime/_fanout.c
+	@$(CC) -O2 -shared -fPIC -o $@ $< 2>/dev/null || : > $@
 
 $(SITE)/node_modules/.package-lock.json: $(SITE)/package.json $(SITE)/package-lock.json | .venv/.installed
 	@echo "installing the pages' packages"

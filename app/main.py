@@ -49,7 +49,7 @@ FEATURES = [
     reports_routes,
     chat_routes,
 ]
-REQUIRED_PARTS = frozenset({"database"})
+REQUIRED_PARTS = frozenset({"database", "process"})
 """Without these no request succeeds; without the others the app serves what it still can."""
 
 
@@ -89,7 +89,7 @@ def create_app(settings: Settings) -> Litestar:
         ],
         exception_handlers=handlers(pages.fallback, translate),
         lifespan=[lifespan],
-        state=State({"house": house}),
+        state=State({"house": house, "drain": house.node.drain}),
         request_class=StrictRequest,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=None,
@@ -153,4 +153,13 @@ def _checks(house: House) -> dict[str, Check]:
         if not house.node.state.connected:
             raise ConnectionError(house.node.state.last_error)
 
-    return {"database": database, "redis": redis, "storage": house.storage.check}
+    async def process() -> None:
+        if house.node.draining:
+            raise ConnectionError("this process is about to end")
+
+    return {
+        "process": process,
+        "database": database,
+        "redis": redis,
+        "storage": house.storage.check,
+    }

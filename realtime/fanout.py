@@ -6,6 +6,7 @@ over descriptors sends to the crowd.
 """
 
 import asyncio
+import time
 from array import array
 
 from realtime.protocol import Frame
@@ -16,6 +17,8 @@ LEADERS = 8
 """Channels that may lead in one window; more wait for its end, so that a busy socket is not
 written to once per channel."""
 CLOSED_CELL = -1
+WINDOW_MAX_S = 0.1
+"""A window is as long as its first write took, but no longer: half of the time is for others."""
 
 
 class Fanout:
@@ -73,13 +76,13 @@ class Fanout:
     def _lead(self) -> None:
         """Send what this step of the loop brought, in one write for each connection."""
         crowds, self._soon = self._soon, []
-        self._deliver(crowds)
+        took_s = self._deliver(crowds)
         if self._window is None:
-            self._open_window()
+            self._open_window(took_s)
 
-    def _open_window(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._window = loop.call_later(self._window_s, self._close_window)
+    def _open_window(self, took_s: float) -> None:
+        window_s = min(max(self._window_s, took_s), WINDOW_MAX_S)
+        self._window = asyncio.get_running_loop().call_later(window_s, self._close_window)
 
     def _close_window(self) -> None:
         self._window = None
@@ -89,19 +92,20 @@ class Fanout:
         self._led = [*self._soon, *crowds]
         for crowd in self._led:
             crowd.led = True
-        if crowds:
-            self._deliver(crowds)
         if self._led:
-            self._open_window()
+            self._open_window(self._deliver(crowds))
 
     # -- to whom -------------------------------------------------------------------------------
 
-    def _deliver(self, crowds: "list[Crowd]") -> None:
+    def _deliver(self, crowds: "list[Crowd]") -> float:
+        """Send what waits; returns the seconds that this took."""
+        started = time.perf_counter()
         busy = [crowd for crowd in dict.fromkeys(crowds) if crowd.waiting]
         if len(busy) == 1:
             busy[0].flush()
         elif busy:
             self._merge(busy)
+        return time.perf_counter() - started
 
     def _merge(self, crowds: "list[Crowd]") -> None:
         """Several channels at once: a connection on many of them gets one write."""

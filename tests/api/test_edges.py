@@ -90,5 +90,5 @@ async def test_health_names_every_part(nobody: httpx.AsyncClient) -> None:
     """Ready means that everything behind the app answers."""
     answer = await nobody.get("/health/ready")
     assert answer.status_code == 200
-    parts = {"database": "ok", "redis": "ok", "storage": "ok"}
+    parts = {"process": "ok", "database": "ok", "redis": "ok", "storage": "ok"}
     assert answer.json() == {"status": "ok", "parts": parts}

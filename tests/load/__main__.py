@@ -1,0 +1,9 @@
+"""`make bench`: every measurement with its goals; JSON, one line each."""
+
+import sys
+
+from tests.load import connects, fanout
+
+if __name__ == "__main__":
+    sys.argv = sys.argv[:1]
+    raise SystemExit(fanout.main() | connects.main())

@@ -1,0 +1,103 @@
+"""Connects a second, memory of an idle connection, the storm: `python -m tests.load.connects`."""
+
+import argparse
+from pathlib import Path
+
+from tests.load.harness import (
+    CHANNEL,
+    Bench,
+    Row,
+    bench,
+    goal,
+    interleaved,
+    medians,
+    report,
+)
+
+RECOVER = (
+    '{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"%s","recover":true,'  # noqa: UP031
+    '"epoch":"%%e","offset":0}}' % CHANNEL
+)
+TESTS = ("connects", "memory", "storm")
+
+
+def main() -> int:
+    """Measure and compare; the exit status says whether every goal was reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*TESTS, []], help="only these")
+    parser.add_argument("--reps", type=int, default=3)
+    chosen = parser.parse_args()
+    run = {"connects": connects, "memory": memory, "storm": storm}
+    with bench() as box:
+        results = [run[name](box, chosen.reps) for name in chosen.names or TESTS]
+    return 0 if all(results) else 1
+
+
+def connects(box: Bench, reps: int) -> bool:
+    """Ours with identity, `connect` and one `subscribe`; bare Node with its handshake only."""
+    warm: dict[str, list[Row]] = {peer.name: [] for peer in (box.ours, box.node)}
+    options = ("--n", "3000", "--idle", "--inflight", "64")
+    for _ in range(reps):
+        for peer in (box.ours, box.node):
+            with box.running(peer) as pid:
+                box.drive(peer, pid, *options)
+                warm[peer.name].append(box.drive(peer, pid, *options))
+    rows = {peer: medians(runs) for peer, runs in warm.items()}
+    for peer, row in rows.items():
+        report(
+            "connects",
+            peer=peer,
+            per_s=round(row["connect_rate"]),
+            cpu_us_each=row["connect_cpu_us_per_conn"],
+            connected=row["connected"],
+        )
+    ours, node = rows.values()
+    ratio = ours["connect_rate"] / node["connect_rate"]
+    return goal("connects/s / bare Node", ratio, 0.5, at_least=True)
+
+
+def memory(box: Bench, reps: int) -> bool:
+    """Connected, subscribed, idle."""
+    found = interleaved(box, [box.ours, box.node], reps, "--n", "10000", "--idle")
+    rows = {peer: medians(runs) for peer, runs in found.items()}
+    for peer, row in rows.items():
+        report("memory", peer=peer, connections=10000, kib_each=row["rss_kib"]["per_conn"])
+    first = goal("memory: KiB for each connection", rows["ours"]["rss_kib"]["per_conn"], 6.0)
+    return idle(box) and first
+
+
+def idle(box: Bench) -> bool:
+    """What 10 000 sockets that are pinged and answer cost, over more than one ping interval."""
+    with box.running(box.ours) as pid:
+        before = ticks(pid)
+        row = box.drive(box.ours, pid, "--n", "10000", "--idle", "--settle", "30")
+        used_s = ticks(pid) - before - row["connect_cpu_us_per_conn"] * row["connected"] / 1e6
+    report("idle", connections=row["still_open"], pings=row["app_pings"], cpu_s=round(used_s, 2))
+    share = goal("idle: CPU of 10 000 sockets, per cent of a core", used_s / 30 * 100, 5.0)
+    return share and row["still_open"] == row["n"] == row["app_pings"]
+
+
+def ticks(pid: int) -> float:
+    """Processor seconds of a process."""
+    fields = Path(f"/proc/{pid}/schedstat").read_text().split()
+    return int(fields[0]) / 1e9
+
+
+def storm(box: Bench, reps: int) -> bool:
+    """10 000 clients are dropped in one instant and come back, each with a recovery."""
+    options = ("--n", "10000", "--idle", "--inflight", "512", "--again", RECOVER)
+    row = medians(interleaved(box, [box.ours], reps, *options)["ours"])
+    again = row["again"]
+    report(
+        "storm",
+        back=again["ready"],
+        recovered=again["recovered"],
+        seconds=again["secs"],
+        cpu_s=again["cpu_s"],
+    )
+    all_back = again["ready"] == again["recovered"] == row["n"]
+    return goal("storm: seconds until all are back", again["secs"], 30.0) and all_back
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,108 @@
+"""Our side of the measurements: the library behind Litestar and uvicorn, as `serve` runs it.
+
+`python -m tests.load.server --port 9000 --redis redis://127.0.0.1:6399`. Nothing is left out: the
+whole protocol, keepalive, bounds, the Origin check, and an identity from a session that is cached.
+"""
+
+import argparse
+import gc
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from litestar import Litestar
+from litestar.datastructures import State
+
+from app.cli import BACKLOG, SOCKETS, WS_MAX_FRAME_BYTES, WS_MAX_QUEUE
+from app.http.health import health_routes
+from app.http.origins import header
+from app.http.server import run
+from app.http.sockets import socket_route
+from realtime import ChannelFamily, Delivery, Identity, Node
+from realtime.broker_redis import RedisBroker
+from realtime.codes import InvalidToken
+
+ORIGIN = "http://library.example"
+
+
+async def everybody(_identity: Identity, _channel: str) -> None:
+    """Let anybody in."""
+
+
+async def no_token(_token: str) -> Identity:
+    """Nobody brings one here."""
+    raise InvalidToken
+
+
+async def cached_session(scope: Any) -> Identity | None:
+    """The identity that a process keeps for a session it has seen a moment ago."""
+    cookie = header(scope, b"cookie")
+    return Identity(user=cookie, session=cookie) if cookie else None
+
+
+def make_app(redis_url: str) -> Litestar:
+    """One node with a channel that everybody may hear."""
+    node = Node(
+        broker=RedisBroker(redis_url),
+        families=[ChannelFamily("tail:{id}", Delivery.TAIL, everybody)],
+        log=None,
+        verify_token=no_token,
+        map_error=lambda _: None,
+    )
+
+    async def serving() -> None:
+        if node.draining:
+            raise ConnectionError("this process is about to end")
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        await node.start()
+        gc.collect()
+        gc.freeze()
+        try:
+            yield
+        finally:
+            await node.stop()
+
+    return Litestar(
+        [
+            socket_route(node, cached_session, [ORIGIN]),
+            *health_routes({"sockets": serving}, required=frozenset({"sockets"})),
+        ],
+        lifespan=[lifespan],
+        state=State({"drain": node.drain}),
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def main() -> None:
+    """Serve until told to end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--redis", required=True)
+    parser.add_argument("--ws", default=SOCKETS)
+    chosen = parser.parse_args()
+    config = uvicorn.Config(
+        make_app(chosen.redis),
+        port=chosen.port,
+        loop="uvloop",
+        http="httptools",
+        ws=chosen.ws,
+        ws_max_size=WS_MAX_FRAME_BYTES,
+        ws_max_queue=WS_MAX_QUEUE,
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=3,
+        server_header=False,
+        access_log=False,
+        log_level=os.environ.get("LOG_LEVEL", "critical"),
+    )
+    raise SystemExit(run(config))
+
+
+if __name__ == "__main__":
+    main()
