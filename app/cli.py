@@ -30,6 +30,7 @@ from app.settings import Settings, SettingsError, environment
 APP_FACTORY = "app.main:from_env"
 SERVER = "app.http.server:run"
 SOCKETS = "app.http.ws_protocol:SocketProtocol"
+STREAMS = "app.http.http_protocol:HttpProtocol"
 WORKER = "app.worker:run"
 HOUSE = "app.house:House"
 TABLES = "app.piccolo_app:TABLES"
@@ -116,7 +117,7 @@ def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
         port=chosen.port,
         workers=chosen.workers if chosen.workers > 1 else None,
         loop="uvloop",
-        http="httptools",
+        http=STREAMS,
         ws=SOCKETS,
         ws_max_size=WS_MAX_FRAME_BYTES,
         ws_max_queue=WS_MAX_QUEUE,

@@ -20,6 +20,7 @@ from app.http.docs import contract_routes
 from app.http.headers import with_head, with_headers
 from app.http.health import Check, health_routes
 from app.http.idempotency import IdempotencyMiddleware
+from app.http.listening import listening_route
 from app.http.metrics import Metrics
 from app.http.pages import Pages
 from app.http.params import no_null
@@ -32,7 +33,7 @@ from app.http.sessions import (
     signed_in,
 )
 from app.http.sockets import AuthenticateCookie, socket_route
-from app.http.streams import stream_routes
+from app.http.streams import Gate, stream_routes
 from app.infra.db import translate
 from app.infra.logs import configure_logs
 from app.interactions import routes as interactions_routes
@@ -65,6 +66,7 @@ def create_app(settings: Settings) -> Litestar:
     house = House(settings)
     pages = Pages(settings.frontend_dist)
     metrics = Metrics(_gauges(house))
+    gate = Gate(house.node, _cookie_identity(house), settings.public_origins)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -76,7 +78,8 @@ def create_app(settings: Settings) -> Litestar:
             Router("/api/v1", route_handlers=_feature_routes()),
             *media_routes.root_routes,
             socket_route(house.node, _cookie_identity(house), settings.public_origins),
-            *stream_routes(house.node, _cookie_identity(house), settings.public_origins),
+            *stream_routes(gate),
+            listening_route(gate),
             *health_routes(_checks(house), required=REQUIRED_PARTS),
             metrics.route(),
             *pages.routes(),

@@ -217,6 +217,8 @@ class Kit:
         verify_token: VerifyToken = token_is_user,
         clock: ManualClock | None = None,
         hooks: Hooks | None = None,
+        open_to_all: bool = False,
+        name: str = "",
     ) -> None:
         self.log = log or MemoryLog()
         self.clock = clock
@@ -231,6 +233,8 @@ class Kit:
             clock=clock or time.monotonic,
             wall_clock=clock or time.time,
             hooks=hooks,
+            open_to_all=open_to_all,
+            name=name,
         )
 
     def client(self, identity: Identity | None = None, *, token_required: bool = False) -> Client:

@@ -11,20 +11,13 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
-from litestar.handlers import ASGIRouteHandler, WebsocketRouteHandler, asgi, websocket
+from litestar.handlers import ASGIRouteHandler, asgi
 
 from app.http.origins import header, own_origins
-from app.http.sockets import (
-    ABORT,
-    FOREIGN_ORIGIN,
-    AsgiTransport,
-    AuthenticateCookie,
-    Socket,
-    serve,
-)
+from app.http.sockets import ABORT, AuthenticateCookie
 from app.kit.errors import AppError
 from realtime import BrokerUnavailable, Connection, Frame, Identity, Node, TransportClosed
-from realtime.codes import MALFORMED, SERVER_ERROR, Disconnect
+from realtime.codes import Disconnect
 from realtime.protocol import ProtocolFault, encode_disconnect
 from realtime.unidirectional import UnidirectionalTransport, connect_frame
 
@@ -36,6 +29,9 @@ HEADERS = (
 )
 EVENTS = b"text/event-stream; charset=utf-8"
 LINES = b"application/json"
+
+LAST_LOOK_S = 1
+"""How long an aborted client may take to be noticed."""
 
 Wrap = Callable[[bytes], bytes]
 
@@ -57,7 +53,7 @@ class Refused(Exception):
 
 
 class Gate:
-    """Who may come in: alike for every stream."""
+    """Who may come in: alike for every stream; without origins the address called is the only."""
 
     def __init__(
         self, node: Node, authenticate_cookie: AuthenticateCookie, origins: Collection[str]
@@ -94,17 +90,13 @@ class Gate:
         )
 
 
-def stream_routes(
-    node: Node, authenticate_cookie: AuthenticateCookie, origins: Collection[str]
-) -> list[ASGIRouteHandler | WebsocketRouteHandler]:
-    """Build every route; with no origins configured, the address called is the only one."""
-    gate = Gate(node, authenticate_cookie, origins)
+def stream_routes(gate: Gate) -> list[ASGIRouteHandler]:
+    """Build the routes of all streams, and the one upwards."""
     return [
         _stream("/connection/sse", gate, EVENTS, _event),
         _stream("/connection/http_stream", gate, LINES, _line, methods=("POST",)),
         _stream("/connection/uni_sse", gate, EVENTS, _event, unidirectional=True),
         _emulation(gate),
-        _listening_socket(gate),
     ]
 
 
@@ -154,6 +146,8 @@ async def _run(connection: Connection, receive: Any) -> None:
     try:
         await connection.run()
     finally:
+        # The server is to have noticed the end before we return: it would call it unfinished.
+        await asyncio.wait({reader}, timeout=LAST_LOOK_S)
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
 
@@ -175,16 +169,17 @@ async def _first_frame(scope: Any, receive: Any, max_bytes: int) -> bytes:
 
 
 async def _body(receive: Any, max_bytes: int) -> bytes:
-    body, more = b"", True
+    body = bytearray()
+    more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Refused(HTTPStatus.BAD_REQUEST)
-        body += bytes(message.get("body", b""))
+        body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > max_bytes:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    return body
+    return bytes(body)
 
 
 def _check_method(scope: Any, methods: Collection[str]) -> None:
@@ -262,53 +257,3 @@ async def _speak(node: Node, body: bytes) -> HTTPStatus:
     except BrokerUnavailable:
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.NO_CONTENT if found else HTTPStatus.NOT_FOUND
-
-
-# -- a socket that only listens ------------------------------------------------------------------
-
-
-def _listening_socket(gate: Gate) -> WebsocketRouteHandler:
-    @websocket("/connection/uni_websocket", opt={"exclude_from_auth": True})
-    async def listening_socket(socket: Socket) -> None:
-        try:
-            transport = AsgiTransport(socket)
-            connection = await gate.open(socket.scope, transport, unidirectional=True)
-        except Refused as refused:
-            await socket.receive()
-            if refused.status is HTTPStatus.FORBIDDEN:
-                await socket.send({"type": "websocket.close", "code": FOREIGN_ORIGIN, "reason": ""})
-            else:
-                await socket.accept()
-                await socket.close(code=SERVER_ERROR.code, reason=SERVER_ERROR.reason)
-            return
-        await socket.accept()
-        await serve(socket, OneFrame(connection))
-
-    return listening_socket
-
-
-class OneFrame:
-    """A connection that takes one request and is deaf to all that follows."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._heard = False
-
-    async def run(self) -> None:
-        """Write until the end."""
-        await self._connection.run()
-
-    def lost(self) -> None:
-        """Note that the client has gone."""
-        self._connection.lost()
-
-    def receive(self, frame: str | bytes) -> None:
-        """Take the first message as the request to connect."""
-        if self._heard:
-            return
-        self._heard = True
-        try:
-            request = frame.encode() if isinstance(frame, str) else frame
-            self._connection.receive(connect_frame(request))
-        except ProtocolFault:
-            self._connection.disconnect(MALFORMED)

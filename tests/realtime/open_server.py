@@ -20,8 +20,9 @@ import uvicorn
 from litestar import Litestar, Request, Response, post
 from litestar.types import ControllerRouterHandler
 
+from app.http.listening import listening_route
 from app.http.sockets import socket_route
-from app.http.streams import stream_routes
+from app.http.streams import Gate, stream_routes
 from realtime import ChannelFamily, Delivery, Identity, Limits, MemoryBroker, Node, RealtimeError
 from realtime.codes import BAD_REQUEST, FORCED, METHOD_NOT_FOUND, Disconnect
 from realtime.messages import HistoryRequest
@@ -214,10 +215,12 @@ def open_app(node: Node) -> Litestar:
         finally:
             await node.stop()
 
+    gate = Gate(node, no_cookie, ())
     return Litestar(
         [
             socket_route(node, no_cookie, ()),
-            *stream_routes(node, no_cookie, ()),
+            *stream_routes(gate),
+            listening_route(gate),
             api_route(node),
         ],
         lifespan=[lifespan],
@@ -239,6 +242,7 @@ def main() -> None:
         open_app(open_node(personal=options.personal)),
         host=options.host,
         port=options.port,
+        http="app.http.http_protocol:HttpProtocol",
         ws="app.http.ws_protocol:SocketProtocol",
         ws_max_size=65_536,
         ws_per_message_deflate=False,

@@ -10,8 +10,10 @@ from typing import Any
 import uvicorn
 from litestar import Litestar
 
+from app.http.listening import listening_route
 from app.http.origins import header
 from app.http.sockets import DETACH, socket_route
+from app.http.streams import Gate, stream_routes
 from app.kit.errors import Unavailable
 from realtime import Identity
 from realtime.testing import Kit
@@ -58,8 +60,13 @@ class Served:
 @asynccontextmanager
 async def served(kit: Kit, *, ws: Any = OURS, detach: bool = True) -> AsyncIterator[Served]:
     """Serve the kit's node on a free loopback port."""
+    gate = Gate(kit.node, cookie_identity, [ORIGIN])
     app = Litestar(
-        [socket_route(kit.node, cookie_identity, [ORIGIN])],
+        [
+            socket_route(kit.node, cookie_identity, [ORIGIN]),
+            *stream_routes(gate),
+            listening_route(gate),
+        ],
         openapi_config=None,
         logging_config=None,
     )
@@ -67,6 +74,7 @@ async def served(kit: Kit, *, ws: Any = OURS, detach: bool = True) -> AsyncItera
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app if detach else _attached(app),
+        http="app.http.http_protocol:HttpProtocol",
         ws=ws,
         ws_max_size=65_536,
         ws_per_message_deflate=False,

@@ -1,4 +1,4 @@
-"""The unmodified `centrifuge` client from npm, in Node.js, against our server on a real socket."""
+"""The unmodified `centrifuge` client from npm, in Node.js, over every transport it has."""
 
 import asyncio
 import json
@@ -7,16 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from realtime import Identity, InvalidToken, Limits, Snapshot, TokenExpired
-from realtime.model import ChannelFamily, Delivery
+from realtime.model import ChannelFamily, Delivery, Grant, Hooks, Welcome
 from realtime.testing import Kit, MemoryLog
 from tests.realtime.families import OWN, RPC, TAIL, everybody, members
-from tests.realtime.served import Served, served
+from tests.realtime.served import served
 
 FOLDER = Path(__file__).parent / "js"
 SCENARIO_TIMEOUT_S = 30
@@ -51,6 +52,20 @@ async def verify(token: str) -> Identity:
     return Identity(user=token, session=f"s{token}")
 
 
+async def grant(token: str, _identity: Identity, _channel: str) -> Grant:
+    """Grants end soon; some have ended already."""
+    if token == "expired":
+        raise TokenExpired
+    return Grant(time.time() + 1)
+
+
+async def greet(identity: Identity, _data: bytes) -> Welcome:
+    """Greet one user in particular."""
+    if identity.user != "enrolled":
+        return Welcome()
+    return Welcome(("log:own",), b'{"hello":1}')
+
+
 async def state(_identity: Identity, _channel: str) -> Snapshot:
     """A state without position: all that was delivered before."""
     return Snapshot(b'"state"')
@@ -63,14 +78,47 @@ class Stage(Kit):
         log = ChannelFamily(
             "log:{id}", Delivery.LOG, members, state, presence=True, join_leave=True
         )
+        talk = ChannelFamily(
+            "talk:{id}",
+            Delivery.TAIL,
+            members,
+            authorize_publish=members,
+            presence=True,
+            delta=True,
+            history_size=50,
+        )
+        secret = ChannelFamily("secret:{id}", Delivery.TAIL, members, token_required=True)
         methods = ("publish", "publishValue", "publishTail", "cut", "kick", "newEpoch")
+        methods += ("enrol", "expel")
         rpc = {name: getattr(self, f"rpc_{name.lower()}") for name in methods}
         super().__init__(
-            [log, OWN, ChannelFamily("value:{id}", Delivery.VALUE, everybody, state), TAIL],
+            [
+                log,
+                OWN,
+                ChannelFamily("value:{id}", Delivery.VALUE, everybody, state),
+                TAIL,
+                talk,
+                secret,
+            ],
             rpc={**RPC, **rpc},
             verify_token=verify,
-            limits=Limits(ping_interval_s=1, sweep_interval_s=0.05),
+            limits=Limits(ping_interval_s=1, sweep_interval_s=0.05, presence_grace_s=0),
+            hooks=Hooks(on_connect=greet, on_message=self.answer, verify_subscription=grant),
         )
+
+    async def answer(self, identity: Identity, data: bytes) -> None:
+        """Answer a message with a message."""
+        await self.node.api.send(data, user=identity.user)
+
+    async def rpc_enrol(self, _identity: Identity, data: bytes) -> bytes:
+        body = json.loads(data)
+        await self.node.api.subscribe(body["channel"], user=body["user"])
+        return b"{}"
+
+    async def rpc_expel(self, _identity: Identity, data: bytes) -> bytes:
+        body = json.loads(data)
+        await self.node.api.unsubscribe(body["channel"], user=body["user"])
+        return b"{}"
 
     async def rpc_publish(self, _identity: Identity, data: bytes) -> bytes:
         body = json.loads(data)
@@ -93,7 +141,7 @@ class Stage(Kit):
     async def rpc_cut(self, _identity: Identity, data: bytes) -> bytes:
         """Break the user's connections without a goodbye, as a lost network does."""
         for connection in list(self.node._hub._users[json.loads(data)["user"]]):
-            connection._transport.abort()
+            connection._out._transport.abort()
         return b"{}"
 
     async def rpc_kick(self, _identity: Identity, data: bytes) -> bytes:
@@ -107,16 +155,34 @@ class Stage(Kit):
         return b"{}"
 
 
-@pytest.fixture
-async def stage(client_package: None) -> AsyncIterator[Served]:
+TRANSPORTS = ("websocket", "sse", "http_stream")
+
+
+@dataclass(frozen=True)
+class Play:
+    """A served stage, and the transport on which clients come to it."""
+
+    url: str
+    transport: str
+
+
+@pytest.fixture(params=TRANSPORTS)
+async def stage(client_package: None, request: Any) -> AsyncIterator[Play]:
     async with served(Stage()) as server:
-        yield server
+        yield Play(server.url, request.param)
 
 
-async def play(stage: Served, scenario: str) -> dict[str, Any]:
+async def play(stage: Play, scenario: str) -> dict[str, Any]:
     """Run one scenario of the script and return its result."""
     process = await asyncio.create_subprocess_exec(
-        program("node"), "scenario.mjs", stage.url, scenario, cwd=FOLDER, stdout=subprocess.PIPE
+        program("node"),
+        "--experimental-eventsource",
+        "scenario.mjs",
+        stage.url,
+        scenario,
+        stage.transport,
+        cwd=FOLDER,
+        stdout=subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(SCENARIO_TIMEOUT_S):
@@ -130,31 +196,31 @@ async def play(stage: Served, scenario: str) -> dict[str, Any]:
     return result
 
 
-async def test_connects_with_a_token(stage: Served) -> None:
+async def test_connects_with_a_token(stage: Play) -> None:
     """Connect, call, disconnect."""
     result = await play(stage, "connect")
-    assert (result["who"], result["transport"]) == ("7", "websocket")
+    assert (result["who"], result["transport"]) == ("7", stage.transport)
     assert result["id"]
 
 
-async def test_an_expired_token_is_replaced(stage: Served) -> None:
+async def test_an_expired_token_is_replaced(stage: Play) -> None:
     """109 makes the client fetch another one."""
     assert await play(stage, "fetchesToken") == {"tokens": ["expired", "7"], "who": "7"}
 
 
-async def test_an_expiring_connection_is_refreshed(stage: Served) -> None:
+async def test_an_expiring_connection_is_refreshed(stage: Play) -> None:
     """The client renews by itself before the end."""
     result = await play(stage, "refreshes")
     assert result["asked"] >= 1
     assert result["who"] == "7"
 
 
-async def test_an_invalid_token_stops_the_client(stage: Served) -> None:
+async def test_an_invalid_token_stops_the_client(stage: Play) -> None:
     """3500 is terminal."""
     assert (await play(stage, "invalidToken"))["code"] == 3500
 
 
-async def test_subscribes_in_order_and_is_refused_with_a_code(stage: Served) -> None:
+async def test_subscribes_in_order_and_is_refused_with_a_code(stage: Play) -> None:
     """Publications carry offsets; a foreign channel is 103."""
     result = await play(stage, "subscribe")
     assert result["seen"] == [[n + 1, n] for n in range(5)]
@@ -162,7 +228,7 @@ async def test_subscribes_in_order_and_is_refused_with_a_code(stage: Served) -> 
     assert result["refused"] == 103
 
 
-async def test_recovers_after_a_cut(stage: Served) -> None:
+async def test_recovers_after_a_cut(stage: Play) -> None:
     """What was published while the line was dead arrives, once and in order."""
     result = await play(stage, "recover")
     assert result["seen"] == [[1, "before"], [2, 0], [3, 1], [4, 2], [5, "after"]]
@@ -170,13 +236,13 @@ async def test_recovers_after_a_cut(stage: Served) -> None:
     assert result["wasRecovering"] is True
 
 
-async def test_is_told_when_recovery_is_impossible(stage: Served) -> None:
+async def test_is_told_when_recovery_is_impossible(stage: Play) -> None:
     """`recovered` is false and the state comes instead."""
     result = await play(stage, "unrecoverable")
     assert result == {"wasRecovering": True, "recovered": False, "data": "state"}
 
 
-async def test_sees_the_newest_value(stage: Served) -> None:
+async def test_sees_the_newest_value(stage: Play) -> None:
     """Conflated, rising, ending with the newest."""
     result = await play(stage, "values")
     assert result["initial"] == "state"
@@ -184,19 +250,19 @@ async def test_sees_the_newest_value(stage: Served) -> None:
     assert result["seen"][-1] == 20
 
 
-async def test_follows_a_tail_and_reads_its_history(stage: Served) -> None:
+async def test_follows_a_tail_and_reads_its_history(stage: Play) -> None:
     """Deltas in order; a late tab reads what it missed."""
     result = await play(stage, "tail")
     assert result["seen"] == [[n + 1, {"pos": n}] for n in range(5)]
     assert (result["late"], result["history"]) == ([], [3, 4, 5])
 
 
-async def test_sees_who_is_here(stage: Served) -> None:
+async def test_sees_who_is_here(stage: Play) -> None:
     """Presence, its numbers, join and leave."""
     assert await play(stage, "presence") == {"users": ["7", "8"], "clients": 2, "numUsers": 2}
 
 
-async def test_errors_have_their_codes(stage: Served) -> None:
+async def test_errors_have_their_codes(stage: Play) -> None:
     """The documented table, as a client sees it."""
     assert await play(stage, "errors") == {
         "missing": 104,
@@ -207,21 +273,58 @@ async def test_errors_have_their_codes(stage: Served) -> None:
     }
 
 
-async def test_a_server_disconnect_is_final(stage: Served) -> None:
+async def test_a_server_disconnect_is_final(stage: Play) -> None:
     """3503: the client stays away."""
     assert await play(stage, "kicked") == {"code": 3503}
 
 
-async def test_a_lost_position_makes_it_subscribe_again(stage: Served) -> None:
+async def test_a_lost_position_makes_it_subscribe_again(stage: Play) -> None:
     """2500 on a live socket: the client comes back by itself and goes on."""
     assert await play(stage, "resubscribes") == {"code": 2500, "seen": ["new"]}
 
 
-async def test_answers_pings(stage: Served) -> None:
+async def test_answers_pings(stage: Play) -> None:
     """A quiet connection lives through several pings."""
     assert await play(stage, "pings") == {"state": "connected"}
 
 
-async def test_subscribes_to_many_channels_at_once(stage: Served) -> None:
+async def test_subscribes_to_many_channels_at_once(stage: Play) -> None:
     """Sixty subscriptions in one breath."""
     assert await play(stage, "many") == {"subscribed": 60}
+
+
+async def test_the_server_subscribes_and_unsubscribes(stage: Play) -> None:
+    """Channels of the connect answer recover after a cut; later ones come and go by push."""
+    result = await play(stage, "serverSide")
+    assert result == {"data": {"hello": 1}, "seen": [[1, 1], [2, 2], [1, 3]]}
+
+
+async def test_a_client_that_is_unsubscribed_may_come_back(stage: Play) -> None:
+    """2000: the subscription ends, and the client does not return by itself."""
+    assert await play(stage, "expelled") == {"code": 2000}
+
+
+async def test_messages_go_both_ways(stage: Play) -> None:
+    """`send` has no answer; the server pushes a message of its own."""
+    assert await play(stage, "told") == {"data": {"question": 1}}
+
+
+async def test_publishes_where_the_family_allows_it(stage: Play) -> None:
+    """Everybody sees who published; the newest entry of the history comes first in reverse."""
+    hello = {"text": "hello"}
+    assert await play(stage, "publishes") == {"data": hello, "user": "7", "newest": [hello]}
+
+
+async def test_deltas_are_applied(stage: Play) -> None:
+    """One whole publication, then changes; after a cut the chain begins anew."""
+    assert await play(stage, "deltas") == {
+        "recovered": True,
+        "intact": True,
+        "numFullPayloads": 2,
+        "numDeltaPayloads": 5,
+    }
+
+
+async def test_subscription_tokens_are_demanded_and_renewed(stage: Play) -> None:
+    """Without one 103; an expired one is replaced, an expiring one is renewed."""
+    assert await play(stage, "grants") == {"code": 103, "state": "subscribed"}

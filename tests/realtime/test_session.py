@@ -20,8 +20,8 @@ from realtime.actions import (
     Tell,
 )
 from realtime.codes import BAD_REQUEST
-from realtime.phase import Phase
 from realtime.messages import SubscribeResult
+from realtime.phase import Phase
 from realtime.session import Session
 
 LEARNER = Identity(user="7", session="s7")

@@ -1,8 +1,9 @@
-// Drives the unmodified centrifuge client: node scenario.mjs URL SCENARIO; prints one JSON result.
+// Drives the unmodified centrifuge client: node scenario.mjs URL SCENARIO TRANSPORT; prints one
+// JSON result. URL is the WebSocket's; TRANSPORT is websocket, sse or http_stream.
 // The server's side is moved by rpc methods that only the test server has.
 import { Centrifuge } from 'centrifuge';
 
-const [url, name] = process.argv.slice(2);
+const [url, name, transport = 'websocket'] = process.argv.slice(2);
 const DEADLINE_MS = 8000;
 
 function once(emitter, event) {
@@ -24,7 +25,15 @@ async function until(condition) {
 }
 
 function client(options = {}) {
-  return new Centrifuge(url, { token: '7', minReconnectDelay: 10, maxReconnectDelay: 50, ...options });
+  const base = url.replace(/^ws/, 'http').replace(/\/connection.*/, '');
+  const endpoint = transport === 'websocket' ? url : `${base}/connection/${transport}`;
+  return new Centrifuge([{ transport, endpoint }], {
+    token: '7',
+    minReconnectDelay: 10,
+    maxReconnectDelay: 50,
+    emulationEndpoint: `${base}/emulation`,
+    ...options,
+  });
 }
 
 async function connected(options) {
@@ -219,6 +228,109 @@ const scenarios = {
     const state = centrifuge.state;
     centrifuge.disconnect();
     return { state };
+  },
+
+  async serverSide() {
+    const centrifuge = client({ token: 'enrolled' });
+    const seen = [];
+    const events = [];
+    for (const event of ['subscribed', 'join', 'publication', 'unsubscribed']) {
+      centrifuge.on(event, (context) => {
+        if (event === 'publication') seen.push([context.offset, context.data]);
+        else events.push(`${event} ${context.channel}`);
+      });
+    }
+    const context = once(centrifuge, 'connected');
+    centrifuge.connect();
+    const { data } = await context;
+    await centrifuge.rpc('publish', { channel: 'log:own', data: 1 });
+    await until(() => seen.length === 1);
+    const other = await connected({ token: '8' });
+    const again = once(centrifuge, 'connected');
+    await other.rpc('cut', { user: 'enrolled' });
+    await other.rpc('publish', { channel: 'log:own', data: 2 });
+    await again;
+    await until(() => seen.length === 2);
+    await other.rpc('enrol', { user: 'enrolled', channel: 'log:more' });
+    await until(() => events.includes('subscribed log:more'));
+    await other.rpc('publish', { channel: 'log:more', data: 3 });
+    await until(() => seen.length === 3);
+    await other.rpc('expel', { user: 'enrolled', channel: 'log:more' });
+    await until(() => events.includes('unsubscribed log:more'));
+    centrifuge.disconnect();
+    other.disconnect();
+    return { data, seen };
+  },
+
+  async expelled() {
+    const centrifuge = await connected();
+    const { sub } = await subscribed(centrifuge, 'log:1');
+    const gone = once(sub, 'unsubscribed');
+    await centrifuge.rpc('expel', { user: '7', channel: 'log:1' });
+    const { code } = await gone;
+    await once(sub.subscribe() ?? sub, 'subscribed');
+    centrifuge.disconnect();
+    return { code };
+  },
+
+  async told() {
+    const centrifuge = await connected();
+    const message = once(centrifuge, 'message');
+    await centrifuge.send({ question: 1 });
+    const { data } = await message;
+    centrifuge.disconnect();
+    return { data };
+  },
+
+  async publishes() {
+    const centrifuge = await connected();
+    const { sub } = await subscribed(centrifuge, 'talk:1');
+    const heard = once(sub, 'publication');
+    await sub.publish({ text: 'hello' });
+    const { data, info } = await heard;
+    const newest = await sub.history({ limit: 1, reverse: true });
+    centrifuge.disconnect();
+    return { data, user: info.user, newest: newest.publications.map((p) => p.data) };
+  },
+
+  async deltas() {
+    const centrifuge = await connected();
+    const { sub, seen } = await subscribed(centrifuge, 'talk:1', { delta: 'fossil' });
+    const text = 'Ünïcode ✓ '.repeat(40);
+    const publish = (n) => sub.publish({ n, text: text + n });
+    for (const n of [1, 2, 3]) await publish(n);
+    await until(() => seen.length === 3);
+    const other = await connected({ token: '8' });
+    const again = once(sub, 'subscribed');
+    await other.rpc('cut', { user: '7' });
+    for (const n of [4, 5]) await other.publish('talk:1', { n, text: text + n });
+    const { recovered } = await again;
+    await until(() => seen.length === 5);
+    for (const n of [6, 7]) await other.publish('talk:1', { n, text: text + n });
+    await until(() => seen.length === 7);
+    const { numFullPayloads, numDeltaPayloads } = sub.deltaStats();
+    centrifuge.disconnect();
+    other.disconnect();
+    const intact = seen.every(([offset, data]) => data.n === offset && data.text === text + offset);
+    return { recovered, intact, numFullPayloads, numDeltaPayloads };
+  },
+
+  async grants() {
+    const centrifuge = await connected();
+    const without = centrifuge.newSubscription('secret:1');
+    const refused = once(without, 'unsubscribed');
+    without.subscribe();
+    const { code } = await refused;
+    let asked = 0;
+    const getToken = async () => {
+      asked += 1;
+      return asked === 1 ? 'expired' : 'short';
+    };
+    const { sub } = await subscribed(centrifuge, 'secret:2', { getToken });
+    await until(() => asked >= 3);
+    const state = sub.state;
+    centrifuge.disconnect();
+    return { code, state };
   },
 
   async many() {
