@@ -21,8 +21,8 @@ def listening_route(gate: Gate) -> WebsocketRouteHandler:
             transport = AsgiTransport(socket)
             connection = await gate.open(socket.scope, transport, unidirectional=True)
         except Refused as refused:
-            await socket.receive()
             if refused.status is HTTPStatus.FORBIDDEN:
+                await socket.receive()
                 await socket.send({"type": "websocket.close", "code": FOREIGN_ORIGIN, "reason": ""})
             else:
                 await socket.accept()

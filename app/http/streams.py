@@ -19,7 +19,7 @@ from app.kit.errors import AppError
 from realtime import BrokerUnavailable, Connection, Frame, Identity, Node, TransportClosed
 from realtime.codes import Disconnect
 from realtime.protocol import ProtocolFault, encode_disconnect
-from realtime.unidirectional import UnidirectionalTransport, connect_frame
+from realtime.unidirectional import UnidirectionalTransport, bare, connect_frame
 
 QUERY_FIELD = "cf_connect"
 """Where clients put their first frame when they can send no body; the protocol's own name."""
@@ -95,13 +95,17 @@ def stream_routes(gate: Gate) -> list[ASGIRouteHandler]:
     return [
         _stream("/connection/sse", gate, EVENTS, _event),
         _stream("/connection/http_stream", gate, LINES, _line, methods=("POST",)),
-        _stream("/connection/uni_sse", gate, EVENTS, _event, unidirectional=True),
+        _stream("/connection/uni_sse", gate, EVENTS, _bare_event, unidirectional=True),
         _emulation(gate),
     ]
 
 
 def _event(data: bytes) -> bytes:
     return b"data: " + data + b"\n\n"
+
+
+def _bare_event(data: bytes) -> bytes:
+    return _event(bare(data))
 
 
 def _line(data: bytes) -> bytes:
@@ -162,7 +166,8 @@ async def _first_frame(scope: Any, receive: Any, max_bytes: int) -> bytes:
     """Return the body, or what stands for it in the query; raises Refused."""
     if scope["method"] == "POST":
         return await _body(receive, max_bytes)
-    found = parse_qs(scope["query_string"].decode("latin-1")).get(QUERY_FIELD)
+    query: str = scope["query_string"].decode("latin-1")
+    found = parse_qs(query).get(QUERY_FIELD)
     if not found:
         raise Refused(HTTPStatus.BAD_REQUEST)
     return found[0].encode()

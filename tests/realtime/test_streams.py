@@ -1,0 +1,296 @@
+"""SSE, HTTP streaming, emulation and listening clients over real HTTP: the same behaviour."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import websockets
+
+from realtime import Identity, Limits, MemoryBroker, MemoryBus
+from realtime.model import Hooks, Welcome
+from realtime.testing import Kit
+from tests.realtime.families import FAMILIES, RPC
+from tests.realtime.served import COOKIE, ORIGIN, served
+from tests.realtime.waiting import until
+
+STREAMS = ("/connection/sse", "/connection/http_stream")
+SMALL = Limits(max_frame_bytes=2000, outgoing_max_bytes=20_000, write_timeout_s=0.3)
+
+
+async def greet(_identity: Identity, _data: bytes) -> Welcome:
+    """Subscribe everybody to one channel."""
+    return Welcome(("value:1",))
+
+
+@dataclass
+class House:
+    """A served kit and an HTTP client of it."""
+
+    kit: Kit
+    base: str
+    http: httpx.AsyncClient
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    async with running(Kit(FAMILIES, rpc=RPC, limits=SMALL)) as one:
+        yield one
+
+
+@asynccontextmanager
+async def running(kit: Kit) -> AsyncIterator[House]:
+    async with served(kit) as server:
+        base = f"http://{urlsplit(server.url).netloc}"
+        async with httpx.AsyncClient(base_url=base, timeout=10) as http:
+            yield House(kit, base, http)
+
+
+class Stream:
+    """What comes down one stream, as JSON objects."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self._lines = response.aiter_lines()
+
+    async def next(self) -> Any:
+        """Take the next object; None at the end."""
+        async with asyncio.timeout(5):
+            async for line in self._lines:
+                text = line.removeprefix("data: ")
+                if text:
+                    return json.loads(text)
+        return None
+
+
+@asynccontextmanager
+async def stream(
+    house: House, path: str, *frames: dict[str, Any], method: str = "POST", **headers: str
+) -> AsyncIterator[Stream]:
+    """Open a stream with these commands as its first frame."""
+    text = "\n".join(json.dumps(frame) for frame in frames)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    sent: dict[str, Any] = {"params": {"cf_connect": text}}
+    if method == "POST":
+        sent = {"content": text}
+    async with house.http.stream(method, path, headers=names, **sent) as response:
+        yield Stream(response)
+
+
+async def speak(house: House, connect: dict[str, Any], *commands: dict[str, Any]) -> int:
+    """Send commands of an emulated client; returns the status."""
+    data = "\n".join(json.dumps(command) for command in commands)
+    body = {"session": connect["session"], "node": connect["node"], "data": data}
+    return (await house.http.post("/emulation", json=body)).status_code
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [(STREAMS[0], "GET"), (STREAMS[0], "POST"), (STREAMS[1], "POST")]
+)
+class TestEmulated:
+    async def test_commands_go_up_and_answers_come_down(
+        self, house: House, path: str, method: str
+    ) -> None:
+        """Connect, subscribe, rpc, a publication."""
+        connect = {"id": 1, "connect": {"token": "7"}}
+        async with stream(house, path, connect, method=method) as down:
+            welcome = (await down.next())["connect"]
+            subscribe = {"id": 2, "subscribe": {"channel": "tail:1"}}
+            rpc = {"id": 3, "rpc": {"method": "who", "data": {}}}
+            assert await speak(house, welcome, subscribe, rpc) == 204
+            replies = [await down.next(), await down.next()]
+            assert {"id": 3, "rpc": {"data": "7"}} in replies
+            await house.kit.node.publish_tail("tail:1", b'"news"')
+            assert (await down.next())["push"]["pub"] == {"data": "news", "offset": 1}
+
+    async def test_the_goodbye_is_a_push(self, house: House, path: str, method: str) -> None:
+        """There is no close frame: a disconnect push, and the end of the answer."""
+        connect = {"id": 1, "connect": {"token": "7"}}
+        async with stream(house, path, connect, method=method) as down:
+            await down.next()
+            await house.kit.node.disconnect_user("7")
+            goodbye = (await down.next())["push"]["disconnect"]
+            assert goodbye == {"code": 3503, "reason": "force disconnect"}
+            assert await down.next() is None
+
+    async def test_a_client_that_goes_is_forgotten(
+        self, house: House, path: str, method: str
+    ) -> None:
+        """Its secret opens nothing any more."""
+        connect = {"id": 1, "connect": {"token": "7"}}
+        async with stream(house, path, connect, method=method) as down:
+            welcome = (await down.next())["connect"]
+        await until(lambda: house.kit.node.state.connections == 0)
+        assert await speak(house, welcome, {"id": 2, "ping": {}}) == 404
+
+    async def test_the_cookie_counts_with_an_own_origin_only(
+        self, house: House, path: str, method: str
+    ) -> None:
+        """As on the socket: a foreign origin is 403, none needs a token."""
+        connect = {"id": 1, "connect": {}}
+        rpc = {"id": 2, "rpc": {"method": "who"}}
+        ways: list[tuple[dict[str, str], object]] = [
+            ({"origin": ORIGIN}, "7"),
+            ({"sec_fetch_site": "same-origin"}, "7"),
+            ({"sec_fetch_site": "cross-site"}, 101),
+            ({}, 101),
+        ]
+        for headers, expected in ways:
+            both = {**headers, "cookie": COOKIE}
+            async with stream(house, path, connect, rpc, method=method, **both) as down:
+                first = await down.next()
+                if expected == 101:
+                    assert first["error"]["code"] == 101, headers
+                else:
+                    assert (await down.next())["rpc"]["data"] == expected, headers
+        foreign = {"origin": "https://evil.example", "cookie": COOKIE}
+        async with stream(house, path, connect, method=method, **foreign) as refused:
+            assert refused.response.status_code == 403
+
+    async def test_a_store_that_is_away_is_said(self, house: House, path: str, method: str) -> None:
+        """503: come back later."""
+        headers = {"origin": ORIGIN, "cookie": "session=broken"}
+        connect = {"id": 1, "connect": {}}
+        async with stream(house, path, connect, method=method, **headers) as refused:
+            assert refused.response.status_code == 503
+
+    async def test_a_malformed_frame_is_answered_with_the_code(
+        self, house: House, path: str, method: str
+    ) -> None:
+        """3501 travels as a push."""
+        async with stream(house, path, {"id": 1, "ping": {}}, method=method) as down:
+            assert (await down.next())["push"]["disconnect"]["code"] == 3501
+
+
+async def test_bodies_and_methods_are_checked(house: House) -> None:
+    """400 without a frame, 405 for another method, 413 for too much."""
+    assert (await house.http.get("/connection/sse")).status_code == 400
+    assert (await house.http.put("/connection/sse", content=b"{}")).status_code == 405
+    assert (await house.http.get("/connection/http_stream")).status_code == 405
+    large = await house.http.post("/connection/http_stream", content=b"x" * 2001)
+    assert large.status_code == 413
+    assert (await house.http.get("/emulation")).status_code == 405
+    for body in (b"", b"{}", b'{"session":1,"node":"","data":""}'):
+        assert (await house.http.post("/emulation", content=body)).status_code == 400
+    foreign = {"origin": "https://evil.example"}
+    answer = await house.http.post("/emulation", content=b"{}", headers=foreign)
+    assert answer.status_code == 403
+
+
+async def test_what_lands_on_another_process_is_forwarded() -> None:
+    """The process that holds the client answers it; a process that is gone is 404."""
+    bus = MemoryBus()
+    owner = Kit(FAMILIES, rpc=RPC, broker=MemoryBroker(bus), name="owner")
+    other = Kit(FAMILIES, rpc=RPC, broker=MemoryBroker(bus), name="other")
+    async with running(owner) as here, running(other) as there:
+        connect = {"id": 1, "connect": {"token": "7"}}
+        async with stream(here, STREAMS[1], connect) as down:
+            welcome = (await down.next())["connect"]
+            assert welcome["node"] == "owner"
+            rpc = {"id": 2, "rpc": {"method": "who"}}
+            assert await speak(there, welcome, rpc) == 204
+            assert (await down.next())["rpc"]["data"] == "7"
+            assert await speak(there, {**welcome, "node": "gone"}, rpc) == 404
+            bus.down = True
+            assert await speak(there, welcome, rpc) == 503
+            bus.down = False
+
+
+async def test_a_reader_that_stops_is_dropped(house: House) -> None:
+    """The bound of the queue holds for streams too, and the socket is let go."""
+    host, port = urlsplit(house.base).netloc.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    body = b'{"id":1,"connect":{"token":"7"}}\n{"id":2,"subscribe":{"channel":"tail:1"}}'
+    head = f"POST {STREAMS[1]} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await reader.readuntil(b'"subscribe"')
+    await until(lambda: house.kit.node._channels.get("tail:1") is not None)
+    big = json.dumps("x" * 15_000).encode()
+    for _ in range(2000):
+        await house.kit.node.publish_tail("tail:1", big)
+        await asyncio.sleep(0)  # the writer's turn
+        if not house.kit.node.state.connections:
+            break
+    await until(lambda: house.kit.node.state.connections == 0)
+    writer.transport.abort()
+
+
+async def everything(socket: websockets.ClientConnection) -> None:
+    """Read to the end; nothing but pings may come."""
+    while True:
+        assert await socket.recv() == "{}"
+
+
+class TestListening:
+    """Clients that only listen: bare pushes, no answers, no pongs."""
+
+    @pytest.fixture
+    async def greeting(self) -> AsyncIterator[House]:
+        limits = Limits(ping_interval_s=1, pong_timeout_s=0.1)
+        async with running(Kit(FAMILIES, limits=limits, hooks=Hooks(greet))) as one:
+            yield one
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    async def test_uni_sse(self, greeting: House, method: str) -> None:
+        """The connect push tells the channels; publications follow; pings need no pong."""
+        async with stream(greeting, "/connection/uni_sse", {"token": "7"}, method=method) as down:
+            welcome = (await down.next())["connect"]
+            assert "value:1" in welcome["subs"]
+            assert "session" not in welcome
+            assert "pong" not in welcome
+            await greeting.kit.node.publish_value("value:1", b"5", 1)
+            assert await down.next() == {"channel": "value:1", "pub": {"data": 5}}
+            assert await down.next() == {}
+            assert await down.next() == {}
+            await greeting.kit.node.disconnect_user("7")
+            assert (await down.next())["disconnect"]["code"] == 3503
+            assert await down.next() is None
+
+    async def test_uni_websocket(self, greeting: House) -> None:
+        """The same as messages of a socket, closed with the code."""
+        address = greeting.base.replace("http", "ws") + "/connection/uni_websocket"
+        async with websockets.connect(address) as socket:
+            await socket.send(json.dumps({"token": "7"}))
+            welcome = json.loads(await socket.recv())["connect"]
+            assert "value:1" in welcome["subs"]
+            await socket.send(json.dumps({"id": 2, "ping": {}}))
+            await greeting.kit.node.publish_value("value:1", b"5", 1)
+            assert json.loads(await socket.recv()) == {"channel": "value:1", "pub": {"data": 5}}
+            await greeting.kit.node.disconnect_user("7")
+            with pytest.raises(websockets.ConnectionClosed):
+                await everything(socket)
+            assert socket.close_code == 3503
+
+    async def test_a_refusal_is_a_goodbye(self, greeting: House) -> None:
+        """A client that cannot ask again is told whether to come again."""
+        async with stream(greeting, "/connection/uni_sse", {"token": "bad"}) as down:
+            assert (await down.next())["disconnect"]["code"] == 3500
+        async with stream(greeting, "/connection/uni_sse", {}, cookie=COOKIE) as down:
+            refusal = (await down.next())["disconnect"]
+            assert refusal == {"code": 3507, "reason": "unauthorized"}
+
+    async def test_nonsense_is_refused(self, greeting: House) -> None:
+        """400 on a stream, 3501 on a socket, 403 for a foreign origin."""
+        answer = await greeting.http.post("/connection/uni_sse", content=b"[]")
+        assert answer.status_code == 400
+        address = greeting.base.replace("http", "ws") + "/connection/uni_websocket"
+        async with websockets.connect(address) as socket:
+            await socket.send("nonsense")
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await socket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 3501
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(address, origin="https://evil.example")  # type: ignore[arg-type]
+        assert refused.value.response.status_code == 403
+        headers = {"cookie": "session=broken", "origin": ORIGIN}
+        async with websockets.connect(address, additional_headers=headers) as socket:
+            with pytest.raises(websockets.ConnectionClosed) as away:
+                await socket.recv()
+            assert away.value.rcvd is not None
+            assert away.value.rcvd.code == 3004
