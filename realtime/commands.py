@@ -113,6 +113,14 @@ class Commands:
             case Expel():
                 await self._subscribing.clear(connection, work)
 
+    def admit(self, connection: Connection, work: Authenticate) -> bool:
+        """Answer a `connect` whose identity is known and that brings no channels with it."""
+        identity = connection.session.preset
+        if work.token or identity.channels or self._hooks.on_connect is not None:
+            return False
+        self._welcome(connection, work, identity, connection.checked_at, NO_WELCOME, [])
+        return True
+
     def explain(self, error: Exception) -> RealtimeError:
         """Turn any failure into the refusal a client may see; the unexpected is logged."""
         match error:
@@ -151,7 +159,7 @@ class Commands:
             if verified is None:
                 return
             identity = verified
-        welcome = Welcome()
+        welcome = NO_WELCOME
         if self._hooks.on_connect is not None:
             welcome = await self._hooks.on_connect(identity, work.data)
         channels = dict.fromkeys((*identity.channels, *welcome.channels))
@@ -257,4 +265,5 @@ class Commands:
         connection.perform(connection.session.answered(reply))
 
 
+NO_WELCOME = Welcome()
 _AWAY = RealtimeError(codes.NOT_AVAILABLE.code, codes.NOT_AVAILABLE.message, temporary=True)

@@ -8,7 +8,7 @@ import asyncio
 from typing import Protocol
 
 from realtime import codes
-from realtime.actions import Action, Close, Enrol, Expel, Join, Leave, Send, Work
+from realtime.actions import Action, Authenticate, Close, Enrol, Expel, Join, Leave, Send, Work
 from realtime.codes import Disconnect, RealtimeError
 from realtime.deadlines import NEVER
 from realtime.messages import SubscribeResult
@@ -32,6 +32,9 @@ class Executor(Protocol):
 
     async def run(self, connection: "Connection", work: Work) -> None:
         """Do the work and answer through the connection; raises RealtimeError to refuse."""
+
+    def admit(self, connection: "Connection", work: Authenticate) -> bool:
+        """Answer at once if that can be done; False: it is work as any. Raises RealtimeError."""
 
     def explain(self, error: Exception) -> RealtimeError:
         """Turn any failure into the refusal a client may see."""
@@ -184,12 +187,22 @@ class Connection:
     # -- inside ------------------------------------------------------------------------------
 
     def _start(self, work: Work) -> None:
+        if isinstance(work, Authenticate) and self._answered_at_once(work):
+            return
         channel = _lane(work)
         before = self._lanes.get(channel) if channel else None
         task = self._tasks.start(self._answer(work, before), f"command {type(work).__name__}")
         if channel:
             self._lanes[channel] = task
             task.add_done_callback(lambda done: self._leave_lane(channel, done))
+
+    def _answered_at_once(self, work: Authenticate) -> bool:
+        """Answer a `connect` that nothing has to be asked for: most of them need no task."""
+        try:
+            return self._executor.admit(self, work)
+        except RealtimeError as refusal:
+            self._refuse(work, refusal)
+            return True
 
     def _leave_lane(self, channel: str, done: asyncio.Task[None]) -> None:
         if self._lanes.get(channel) is done:

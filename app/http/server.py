@@ -5,6 +5,7 @@ told.
 """
 
 import asyncio
+import gc
 import logging
 import socket
 
@@ -19,8 +20,19 @@ DRAIN_TIMEOUT_S = 7.0
 log = logging.getLogger("uvicorn.error")
 
 
+GC_THRESHOLDS = (20_000, 20, 50)
+"""The objects of ten thousand sockets live long: Python's own thresholds walk over them for ever."""
+
+
 class DrainingServer(uvicorn.Server):
     """Awaits `app.state.drain` before it stops to listen."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start; what is there by then lives as long as the process."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain while requests are still answered, then end as uvicorn does."""

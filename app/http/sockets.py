@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from litestar import WebSocket
-from litestar.exceptions import WebSocketDisconnect
-from litestar.handlers import WebsocketRouteHandler, websocket
+from litestar.enums import ScopeType
+from litestar.exceptions import NotFoundException, WebSocketDisconnect
+from litestar.handlers import ASGIRouteHandler, asgi
+from litestar.types import Receive, Scope, Send
 
 from app.http.origins import header, own_origins
 from app.kit.errors import AppError
@@ -25,41 +27,48 @@ ABORT = "sicerdas.abort"
 DETACH = "sicerdas.detach"
 """Scope extension of `app.http.ws_protocol`: hands the socket to the node, without ASGI."""
 
+ACCEPT: Any = {"type": "websocket.accept", "subprotocol": None, "headers": []}
+
 Socket = WebSocket[Any, Any, Any]
 AuthenticateCookie = Callable[[Any], Awaitable[Identity | None]]
 
 
 def socket_route(
     node: Node, authenticate_cookie: AuthenticateCookie, origins: Collection[str]
-) -> WebsocketRouteHandler:
+) -> ASGIRouteHandler:
     """Build the route; with no origins configured, the address that was called is the only one."""
 
-    @websocket(PATH, opt={"exclude_from_auth": True})
-    async def realtime_socket(socket: Socket) -> None:
-        origin = header(socket.scope, b"origin")
-        if origin is not None and origin not in own_origins(socket.scope, origins):
-            await socket.receive()
-            await socket.send({"type": "websocket.close", "code": FOREIGN_ORIGIN, "reason": ""})
+    # An ASGI handler: the door of thousands a second needs no injection and no socket object.
+    @asgi(PATH, opt={"exclude_from_auth": True}, copy_scope=False)
+    async def realtime_socket(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP:
+            raise NotFoundException
+        await receive()
+        origin = header(scope, b"origin")
+        if origin is not None and origin not in own_origins(scope, origins):
+            await send({"type": "websocket.close", "code": FOREIGN_ORIGIN, "reason": ""})
             return
         checked_at = node.now()
         try:
-            identity = await authenticate_cookie(socket.scope)
+            identity = await authenticate_cookie(scope)
         except AppError:
             # The store is away: a close that asks the client to come back, not a refusal.
-            await socket.accept()
-            await socket.close(code=SERVER_ERROR.code, reason=SERVER_ERROR.reason)
+            await send(ACCEPT)
+            code, reason = SERVER_ERROR
+            await send({"type": "websocket.close", "code": code, "reason": reason})
             return
-        await socket.accept()
+        await send(ACCEPT)
         # Without Origin the sender may be any program with somebody's cookie: it must show a token.
         known = identity if origin is not None else None
         required = origin is None and identity is not None
-        detach = (socket.scope.get("extensions") or {}).get(DETACH)
+        detach = (scope.get("extensions") or {}).get(DETACH)
         if callable(detach):
             detach(node, known, checked_at, token_required=required)
             return
-        transport = AsgiTransport(socket)
+        socket: Socket = WebSocket(scope, receive, send)
+        socket.connection_state = "connect"
         connection = node.open(
-            transport, identity=known, checked_at=checked_at, token_required=required
+            AsgiTransport(socket), identity=known, checked_at=checked_at, token_required=required
         )
         await serve(socket, connection)
 

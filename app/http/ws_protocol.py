@@ -10,7 +10,6 @@ import asyncio
 import logging
 import socket
 import struct
-from collections import deque
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -64,11 +63,11 @@ class SocketProtocol(asyncio.Protocol):
         self._reader = FrameReader(config.ws_max_size)
         self._opening: Opening | None = None
         self._denial: Event | None = None
-        self._messages: deque[Message] = deque()
+        self._messages: list[Message] = []
         self._ended: Event | None = None
-        self._arrived = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
+        # Made when they are waited for: a socket that is detached at once never does.
+        self._arrived: asyncio.Event | None = None
+        self._writable: asyncio.Event | None = None
         self._connect_told = self._is_open = self._is_closed = self._is_detached = False
 
     # -- what the event loop and the server call -------------------------------------------------
@@ -94,15 +93,17 @@ class SocketProtocol(asyncio.Protocol):
         """Tell the application."""
         self._forget()
         self._end(NO_STATUS if self._is_open else 1006)
-        self._writable.set()
+        self.resume_writing()
 
     def pause_writing(self) -> None:
         """The application must wait."""
-        self._writable.clear()
+        self._writable = asyncio.Event()
 
     def resume_writing(self) -> None:
         """The application may go on."""
-        self._writable.set()
+        if self._writable is not None:
+            self._writable.set()
+            self._writable = None
 
     def shutdown(self) -> None:
         """The server ends: sockets that were not detached come back elsewhere."""
@@ -186,7 +187,7 @@ class SocketProtocol(asyncio.Protocol):
         if opcode in (TEXT, BINARY):
             if not self._is_closed:
                 self._messages.append((opcode, payload))
-                self._arrived.set()
+                self._wake()
                 self._transport.pause_reading()
         elif opcode == PING and not self._is_closed:
             self._transport.write(frame(PONG, payload))
@@ -208,7 +209,11 @@ class SocketProtocol(asyncio.Protocol):
     def _end(self, code: int) -> None:
         if self._ended is None:
             self._ended = {"type": "websocket.disconnect", "code": code}
-        self._arrived.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._arrived is not None:
+            self._arrived.set()
 
     def _abort(self) -> None:
         """Drop the connection and what the kernel holds of it: a reset, no slow farewell."""
@@ -226,9 +231,9 @@ class SocketProtocol(asyncio.Protocol):
         while not self._messages:
             if self._ended is not None:
                 return self._ended
-            self._arrived.clear()
+            self._arrived = asyncio.Event()
             await self._arrived.wait()
-        opcode, payload = self._messages.popleft()
+        opcode, payload = self._messages.pop(0)
         if not self._messages and not self._transport.is_closing():
             self._transport.resume_reading()
         if opcode == TEXT:
@@ -236,7 +241,8 @@ class SocketProtocol(asyncio.Protocol):
         return {"type": "websocket.receive", "bytes": payload}
 
     async def _send(self, message: Event) -> None:
-        await self._writable.wait()
+        if self._writable is not None:
+            await self._writable.wait()
         if self._is_closed or self._ended is not None:
             raise OSError("the socket is closed")
         kind = message["type"]

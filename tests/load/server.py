@@ -5,7 +5,6 @@ whole protocol, keepalive, bounds, the Origin check, and an identity from a sess
 """
 
 import argparse
-import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -59,8 +58,6 @@ def make_app(redis_url: str) -> Litestar:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await node.start()
-        gc.collect()
-        gc.freeze()
         try:
             yield
         finally:
