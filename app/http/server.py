@@ -21,7 +21,7 @@ log = logging.getLogger("uvicorn.error")
 
 
 GC_THRESHOLDS = (20_000, 20, 50)
-"""The objects of ten thousand sockets live long: Python's own thresholds walk over them for ever."""
+"""Ten thousand sockets are many objects that live long: Python walks over them too often."""
 
 
 class DrainingServer(uvicorn.Server):
