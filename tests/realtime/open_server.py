@@ -18,6 +18,7 @@ import jwt
 import msgspec
 import uvicorn
 from litestar import Litestar, Request, Response, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from app.http.listening import listening_route
@@ -181,7 +182,7 @@ def api_route(node: Node) -> ControllerRouterHandler:
     api = Api(node)
 
     @post("/api/{method:str}", status_code=200)
-    async def call(method: str, request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def call(method: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
         if request.headers.get("x-api-key") != API_KEY:
             return Response(b"", status_code=401)
         raw = await request.body()
