@@ -825,7 +825,9 @@ export interface components {
             action: string;
             actor_id: number | null;
             at: string;
-            detail: Record<string, never>;
+            detail: {
+                [key: string]: unknown;
+            };
             hash: string;
             id: number;
             target_id: string;
@@ -853,7 +855,9 @@ export interface components {
             created_at: string;
             description: string | null;
             downloads: number;
-            extra: Record<string, never>;
+            extra: {
+                [key: string]: unknown;
+            };
             group: string | null;
             group_id: number | null;
             has_text: boolean;
@@ -1005,7 +1009,9 @@ export interface components {
             /** @default null */
             description?: string | null;
             /** @default {} */
-            extra?: Record<string, never>;
+            extra?: {
+                [key: string]: unknown;
+            };
             /** @default null */
             group_id?: number | null;
             /** @default null */
@@ -1089,7 +1095,9 @@ export interface components {
          */
         FileReport: {
             /** @default null */
-            extra?: Record<string, never> | null;
+            extra?: {
+                [key: string]: unknown;
+            } | null;
             reason: string;
             target_id: number;
             /**
@@ -1250,7 +1258,9 @@ export interface components {
             decided_at: string | null;
             decided_by: number | null;
             decider: components["schemas"]["Person"] | null;
-            extra: Record<string, never> | null;
+            extra: {
+                [key: string]: unknown;
+            } | null;
             id: number;
             reason: string;
             reporter: components["schemas"]["Person"];
@@ -1403,7 +1413,9 @@ export interface components {
             author?: string | null;
             category_id?: number | null;
             description?: string | null;
-            extra?: Record<string, never>;
+            extra?: {
+                [key: string]: unknown;
+            };
             group_id?: number | null;
             language?: string | null;
             subjects?: string[];
