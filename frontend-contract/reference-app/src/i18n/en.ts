@@ -134,7 +134,7 @@ export const en = {
   'tutor.alsoRead': 'Also given to the tutor ({n})',
   'tutor.noSource': 'No passage of the library was found for this; take the answer with care.',
   'tutor.demo': 'small demo model',
-  'tutor.demoHint': 'A very small model answers here. It writes fluently and is often wrong: trust the quoted passages, not the wording.',
+  'tutor.demoHint': 'A very small model answers here. It writes fluently and is often wrong, and it can hardly write Indonesian: trust the quoted passages, not the wording.',
   'tutor.model': 'Model: {name}',
   'tutor.report': 'Report this answer',
   'tutor.missing': 'This conversation does not exist, or it is not yours.',
