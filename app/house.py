@@ -110,7 +110,7 @@ class House:
         self.chat = Chat(
             self.db,
             self.catalog,
-            lambda: self.node,
+            self.node,
             model=ModelInfo(name=settings.openai_model, demo=settings.demo_model),
             answers_per_minute=settings.answers_per_minute,
         )

@@ -4,7 +4,7 @@ Nothing here calls a model: a question is a row that a worker claims (`tutor/`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Protocol
@@ -64,7 +64,7 @@ class Chat:
         self,
         db: Database,
         books: Books,
-        tail: Callable[[], Tail],
+        tail: Tail,
         *,
         model: ModelInfo,
         answers_per_minute: int = 5,
@@ -124,7 +124,7 @@ class Chat:
             return before if before.status.is_final else await self.message(principal, message_id)
         message = message_from(row)
         if message.status.is_final:  # nobody had begun: there is no worker to tell it
-            await announce(self._tail(), last_word(row))
+            await announce(self._tail, last_word(row))
         return message
 
     async def answer(self, asked: Asked) -> Answer:
@@ -152,7 +152,7 @@ class Chat:
         self, message: Message, attempt: int = 0, pos: int = 0
     ) -> AsyncIterator[Event | None]:
         """The events of an answer from a position to its end; None marks a quiet second."""
-        return follow(self._tail(), self._turn, message, self.model, (attempt, pos))
+        return follow(self._tail, self._turn, message, self.model, (attempt, pos))
 
     async def message(self, principal: Principal, message_id: int) -> Message:
         """One turn of one's own. Raises NotFound."""
@@ -235,7 +235,7 @@ class Chat:
         """Remove it with all its turns; a running answer ends unheard. Raises NotFound."""
         await self.visible_conversation(principal, conversation_id)
         await queries.delete_conversation(self._db, conversation_id)
-        await self._tail().drop_tail(channel_of(conversation_id))
+        await self._tail.drop_tail(channel_of(conversation_id))
 
     async def state(self, conversation_id: str) -> tuple[ConversationState, int, str]:
         """The newest turns with the text so far, and the tail's offset and epoch they contain.
@@ -243,7 +243,7 @@ class Chat:
         The tail is read before the rows: what is in it was committed before, so that the rows are
         at least as new, and its deltas only ever extend them.
         """
-        events, offset, epoch = await published(self._tail(), conversation_id)
+        events, offset, epoch = await published(self._tail, conversation_id)
         rows = await queries.turns_of(self._db, conversation_id, TURNS_SHOWN)
         messages = merge([message_from(row) for row in rows], events)
         return ConversationState(conversation_id, messages), offset, epoch

@@ -240,7 +240,7 @@ async def new_tutor(database_url: str, fake_llm: FakeLLM, **changes: Any) -> Asy
     chat = Chat(
         db,
         library,
-        lambda: node,
+        node,
         model=ModelInfo("scripted", demo=False),
         **{"answers_per_minute": 1000, **changes},
     )
