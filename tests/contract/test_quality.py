@@ -1,4 +1,4 @@
-"""Style, types and spelling are promises too: what `make lint` checks, and the pages' own tests."""
+"""Style, types, import rules, spelling: what `make lint` checks, and the pages' own tests."""
 
 import subprocess
 import sys
@@ -15,7 +15,14 @@ TIMEOUT_S = 170
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "command",
-    ["ruff check .", "ruff format --check .", "mypy", "codespell"],
+    [
+        "ruff check .",
+        "ruff format --check .",
+        "mypy",
+        "codespell",
+        # A process of its own: import-linter silences every logger of the process it runs in.
+        "lint-imports --no-cache",
+    ],
 )
 def test_source_passes(command: str) -> None:
     """No finding, in any file."""
