@@ -109,7 +109,7 @@ export const en = {
   'tutor.greetingHint': 'Answers come from the library’s own books and name the passages they rest on.',
   'tutor.greetingBook': 'Ask about “{title}”.',
   'tutor.suggest1': 'How do plants turn light into sugar?',
-  'tutor.suggest2': 'What does a derivative tell me?',
+  'tutor.suggest2': 'What is a prime number?',
   'tutor.suggest3': 'Why did the spice trade change history?',
   'tutor.suggestBook1': 'What is this book about?',
   'tutor.suggestBook2': 'Which idea should I understand first?',
