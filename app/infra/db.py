@@ -173,6 +173,9 @@ AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    # The driver's own words when a backend dies between or inside two of its steps.
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 UNSTORABLE = (
     asyncpg.CharacterNotInRepertoireError,
