@@ -11,7 +11,7 @@ from app.chat import topics as chat_topics
 from app.chat.schemas import ModelInfo
 from app.chat.service import Chat
 from app.infra.channel_log import DurableChannelLog
-from app.infra.db import Database
+from app.infra.db import Database, translate
 from app.infra.idempotency import IdempotencyKeys, mark_carried_out
 from app.infra.passwords import Passwords
 from app.infra.storage import Storage
@@ -169,7 +169,8 @@ def as_identity(principal: Principal) -> Identity:
 
 
 def as_realtime_error(fault: Exception) -> RealtimeError | None:
-    """An expected failure as the protocol's error."""
-    if isinstance(fault, AppError):
-        return RealtimeError(fault.socket_code, fault.code, temporary=fault.is_temporary)
-    return None
+    """An expected failure, of ours or of the driver, as the protocol's error."""
+    known = fault if isinstance(fault, AppError) else translate(fault)
+    if known is None:
+        return None
+    return RealtimeError(known.socket_code, known.code, temporary=known.is_temporary)

@@ -13,6 +13,7 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler, websocket
 
 from app.http.origins import header, own_origins
+from app.infra.db import AWAY
 from app.kit.errors import AppError
 from realtime import Connection, Frame, Identity, Node, TransportClosed
 from realtime.codes import SERVER_ERROR
@@ -42,7 +43,7 @@ def socket_route(
         checked_at = node.now()
         try:
             identity = await authenticate_cookie(socket.scope)
-        except AppError:
+        except (AppError, *AWAY):
             # The store is away: a close that asks the client to come back, not a refusal.
             await socket.accept()
             await socket.close(code=SERVER_ERROR.code, reason=SERVER_ERROR.reason)

@@ -12,7 +12,6 @@ from litestar import Litestar
 
 from app.http.origins import header
 from app.http.sockets import socket_route
-from app.kit.errors import Unavailable
 from realtime import Identity
 from realtime.testing import Kit
 from tests.realtime.waiting import until
@@ -23,10 +22,13 @@ LEARNER = Identity(user="7", session="s7")
 
 
 async def cookie_identity(scope: Any) -> Identity | None:
-    """Know one cookie; another one plays a session store that is away. Raises Unavailable."""
+    """Know one cookie; another one plays a session store that is away.
+
+    Raises ConnectionRefusedError, as the pool of the real store does.
+    """
     cookie = header(scope, b"cookie")
     if cookie == "session=broken":
-        raise Unavailable("away")
+        raise ConnectionRefusedError
     return LEARNER if cookie == COOKIE else None
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import asyncpg
 import pytest
 
+from app.house import as_realtime_error
 from app.infra import db as database
 from app.infra.notify import Listener
 from app.kit.errors import Unavailable
@@ -35,6 +36,9 @@ async def rooms(new_database: Callable[[], Database]) -> AsyncIterator[Rooms]:
 def test_words_of_a_dying_connection_mean_away(fault: Exception) -> None:
     """Each was seen under load while PostgreSQL was killed with signal 9."""
     assert isinstance(database.translate(fault), Unavailable)
+    told = as_realtime_error(fault)
+    assert told is not None
+    assert (told.code, told.message, told.temporary) == (108, "unavailable", True)
 
 
 async def test_listener_survives_its_connection(rooms: Rooms) -> None:
