@@ -37,6 +37,7 @@ from app.chat.tutor.following import Tail, follow, published
 from app.chat.tutor.transcript import merge
 from app.chat.tutor.turns import last_word, message_from
 from app.infra.db import Database, Queryable
+from app.infra.listing import cursor_values
 from app.kit.errors import NotFound
 from app.kit.ids import new_id
 from app.kit.paging import Page, decode_cursor, encode_cursor
@@ -194,9 +195,10 @@ class Chat:
     ) -> Page[ConversationSummary]:
         """One's own, the last used first. Raises InvalidInput for a foreign cursor."""
         before = decode_cursor(cursor, datetime, str) if cursor else None
-        rows = await queries.list_conversations(
-            self._db, principal.user_id, limit + 1, (before[0], before[1]) if before else None
-        )
+        with cursor_values(cursor):
+            rows = await queries.list_conversations(
+                self._db, principal.user_id, limit + 1, (before[0], before[1]) if before else None
+            )
         items = [_summary(row) for row in rows[:limit]]
         more = len(rows) > limit
         return Page(items, encode_cursor((items[-1].updated_at, items[-1].id)) if more else None)
