@@ -72,19 +72,17 @@ async def set_verified(db: Queryable, email: str) -> bool:
     return tag != "UPDATE 0"
 
 
-async def update_name(
-    db: Queryable, user_id: int, name: str | None, version: int | None
-) -> Record | None:
-    """The changed row, or None when `version` is no longer the current one."""
-    return await db.fetchrow(
+async def update_name(db: Queryable, user_id: int, name: str | None) -> Record:
+    """The locked row with its new name."""
+    row = await db.fetchrow(
         f"""
         UPDATE users SET name = $2, updated_at = now(), version = version + 1
-        WHERE id = $1 AND version = coalesce($3, version) RETURNING {USER}
+        WHERE id = $1 RETURNING {USER}
         """,
         user_id,
         name,
-        version,
     )
+    return _present(row)
 
 
 async def lock_user(db: Queryable, user_id: int) -> Record | None:
@@ -107,9 +105,9 @@ async def active_admins(db: Queryable) -> int:
     return count
 
 
-async def set_role(db: Queryable, user_id: int, role: str) -> Record | None:
-    """The row with its new role."""
-    return await db.fetchrow(
+async def set_role(db: Queryable, user_id: int, role: str) -> Record:
+    """The locked row with its new role."""
+    row = await db.fetchrow(
         f"""
         UPDATE users SET role = $2, updated_at = now(), version = version + 1
         WHERE id = $1 RETURNING {USER}
@@ -117,13 +115,14 @@ async def set_role(db: Queryable, user_id: int, role: str) -> Record | None:
         user_id,
         role,
     )
+    return _present(row)
 
 
 async def set_deactivated(
     db: Queryable, user_id: int, at: datetime | None, reason: str | None
-) -> Record | None:
-    """The row after closing (`at` set) or reopening (`at` None) the account."""
-    return await db.fetchrow(
+) -> Record:
+    """The locked row after closing (`at` set) or reopening (`at` None) the account."""
+    row = await db.fetchrow(
         f"""
         UPDATE users SET deactivated_at = $2, deactivated_reason = $3,
             updated_at = now(), version = version + 1
@@ -133,6 +132,7 @@ async def set_deactivated(
         at,
         reason,
     )
+    return _present(row)
 
 
 async def insert_session(
@@ -237,3 +237,9 @@ def as_principal(row: Record) -> Principal:
         name=row["name"] or "",
         email=row["email"],
     )
+
+
+def _present(row: Record | None) -> Record:
+    if row is None:
+        raise AssertionError("accounts are never deleted")
+    return row

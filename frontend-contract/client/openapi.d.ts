@@ -2950,6 +2950,8 @@ export interface operations {
             header?: {
                 /** @description Repeating a request under its key answers the first answer again. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version this change is made on; 412 when it is older */
+                "If-Match"?: string;
             };
             path: {
                 user_id: number;
@@ -2967,6 +2969,8 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description The version, for `If-Match`: `"3"` */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2976,6 +2980,7 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
+            412: components["responses"]["Stale"];
         };
     };
     reactivateUser: {
@@ -2984,6 +2989,8 @@ export interface operations {
             header?: {
                 /** @description Repeating a request under its key answers the first answer again. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version this change is made on; 412 when it is older */
+                "If-Match"?: string;
             };
             path: {
                 user_id: number;
@@ -2997,6 +3004,8 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description The version, for `If-Match`: `"3"` */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3006,6 +3015,7 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
+            412: components["responses"]["Stale"];
         };
     };
     setUserRole: {
@@ -3014,6 +3024,8 @@ export interface operations {
             header?: {
                 /** @description Repeating a request under its key answers the first answer again. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version this change is made on; 412 when it is older */
+                "If-Match"?: string;
             };
             path: {
                 user_id: number;
@@ -3031,6 +3043,8 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description The version, for `If-Match`: `"3"` */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3040,6 +3054,7 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
+            412: components["responses"]["Stale"];
         };
     };
     getMe: {
