@@ -29,6 +29,8 @@ from app.settings import Settings
 from realtime import Identity, InvalidToken, Node, RealtimeError
 from realtime.broker_redis import RedisBroker, RedisOptions
 
+JUST_AFTER_S = 1.0
+
 
 class House:
     """The services, in the order in which they need each other; nothing is opened yet."""
@@ -164,8 +166,18 @@ class House:
 
 
 def as_identity(principal: Principal) -> Identity:
-    """A signed-in person as the realtime library knows them."""
-    return Identity(user=str(principal.user_id), session=principal.session_id, context=principal)
+    """A signed-in person as the realtime library knows them.
+
+    The connection ends just after its session, so that a client which then asks anew is told the
+    truth; one whose session was used meanwhile comes back at once and recovers.
+    """
+    ends_at = principal.session_ends_at
+    return Identity(
+        user=str(principal.user_id),
+        session=principal.session_id,
+        expires_at=None if ends_at is None else ends_at + JUST_AFTER_S,
+        context=principal,
+    )
 
 
 def as_realtime_error(fault: Exception) -> RealtimeError | None:

@@ -24,12 +24,13 @@ USER = """
 id, email, name, role, created_at, updated_at, version, deactivated_at, email_verified_at
 """
 
-ALIVE = """
-u.deactivated_at IS NULL
-AND s.last_seen_at > now() - make_interval(secs =>
-    CASE WHEN u.role IN ('moderator', 'admin') THEN $2::float8 ELSE $3::float8 END)
-AND s.created_at > now() - make_interval(secs =>
-    CASE WHEN u.role IN ('moderator', 'admin') THEN $4::float8 ELSE $5::float8 END)
+ENDS_AT = """
+least(
+    s.last_seen_at + make_interval(secs =>
+        CASE WHEN u.role IN ('moderator', 'admin') THEN $2::float8 ELSE $3::float8 END),
+    s.created_at + make_interval(secs =>
+        CASE WHEN u.role IN ('moderator', 'admin') THEN $4::float8 ELSE $5::float8 END)
+)
 """
 
 
@@ -159,9 +160,10 @@ async def live_session(
     column = "s.token_hash" if isinstance(key, bytes) else "s.id"
     return await db.fetchrow(
         f"""
-        SELECT s.id AS session_id, s.last_seen_at, s.created_at, u.id, u.email, u.name, u.role
+        SELECT s.id AS session_id, s.last_seen_at, {ENDS_AT} AS ends_at,
+            u.id, u.email, u.name, u.role
         FROM sessions s JOIN users u ON u.id = s.user_id
-        WHERE {column} = $1 AND {ALIVE}
+        WHERE {column} = $1 AND u.deactivated_at IS NULL AND {ENDS_AT} > now()
         """,
         key,
         *limits,
@@ -236,6 +238,7 @@ def as_principal(row: Record) -> Principal:
         session_id=row["session_id"],
         name=row["name"] or "",
         email=row["email"],
+        session_ends_at=row["ends_at"].timestamp(),
     )
 
 
