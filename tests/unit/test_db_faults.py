@@ -58,6 +58,33 @@ async def test_listener_survives_its_connection(rooms: Rooms) -> None:
         await asyncio.gather(listening, return_exceptions=True)
 
 
+async def test_caller_who_leaves_during_begin_costs_no_connection(
+    new_database: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket that closes while its command opens a transaction leaves the pool as it was."""
+    start = asyncpg.transaction.Transaction.start
+
+    async def leave(transaction: asyncpg.transaction.Transaction) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await start(transaction)
+
+    async def command(db: database.Database) -> None:
+        async with db.transaction():
+            pytest.fail("nothing may happen after the cancellation")
+
+    async with open_rooms(new_database().app_url, pool_size=2) as rooms:
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncpg.transaction.Transaction, "start", leave)
+            for _ in range(5):
+                left = asyncio.create_task(command(rooms.db))
+                (outcome,) = await asyncio.gather(left, return_exceptions=True)
+                assert isinstance(outcome, asyncio.CancelledError)
+        async with rooms.db.transaction() as tx:
+            assert await tx.fetchval("SELECT 1") == 1
+
+
 async def _notice(rooms: Rooms, heard: "asyncio.Queue[str]", text: str) -> bool:
     """Say it until it is heard: notices of the time without a listener are lost."""
     while True:
