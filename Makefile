@@ -17,6 +17,9 @@ ifneq ($(shell test -n "$$HOME" && test -w "$$HOME" && echo yes),yes)
 export HOME := $(CURDIR)/.venv/home
 endif
 
+# Certificates that the machine trusts are trusted: many networks have an authority of their own.
+export NODE_USE_SYSTEM_CA := 1
+
 # uv does not read pip's settings: hand the index over, when the environment names one.
 ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
@@ -78,9 +81,9 @@ clean: ## Remove what make made; the data folder stays
 	@mkdir -p .venv/home
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@echo "installing the Python packages"
-	@$(BIN)/python -m pip install --quiet --upgrade --target .venv/tools --no-deps \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/tools --no-deps \
 	  --only-binary :all: --require-hashes -r requirements-bootstrap.lock
-	@.venv/tools/bin/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	@.venv/tools/bin/uv pip sync --quiet --system-certs --python $(BIN)/python --require-hashes requirements-dev.lock
 	@touch $@
 
 # Faster with a C compiler, the same without one: then the file is empty and Python does it.

@@ -11,7 +11,7 @@ from app.chat import topics as chat_topics
 from app.chat.schemas import ModelInfo
 from app.chat.service import Chat
 from app.infra.channel_log import DurableChannelLog
-from app.infra.db import Database
+from app.infra.db import Database, translate
 from app.infra.idempotency import IdempotencyKeys, mark_carried_out
 from app.infra.passwords import Passwords
 from app.infra.storage import Storage
@@ -28,6 +28,8 @@ from app.reports.service import Reports, TargetResolver
 from app.settings import Settings
 from realtime import Hooks, Identity, InvalidToken, Node, RealtimeError
 from realtime.broker_redis import RedisBroker, RedisOptions
+
+JUST_AFTER_S = 1.0
 
 
 class House:
@@ -111,7 +113,7 @@ class House:
         self.chat = Chat(
             self.db,
             self.catalog,
-            lambda: self.node,
+            self.node,
             model=ModelInfo(name=settings.openai_model, demo=settings.demo_model),
             answers_per_minute=settings.answers_per_minute,
         )
@@ -175,12 +177,23 @@ def _role(who: Identity) -> Role | None:
 
 
 def as_identity(principal: Principal) -> Identity:
-    """A signed-in person as the realtime library knows them."""
-    return Identity(user=str(principal.user_id), session=principal.session_id, context=principal)
+    """A signed-in person as the realtime library knows them.
+
+    The connection ends just after its session, so that a client which then asks anew is told the
+    truth; one whose session was used meanwhile comes back at once and recovers.
+    """
+    ends_at = principal.session_ends_at
+    return Identity(
+        user=str(principal.user_id),
+        session=principal.session_id,
+        expires_at=None if ends_at is None else ends_at + JUST_AFTER_S,
+        context=principal,
+    )
 
 
 def as_realtime_error(fault: Exception) -> RealtimeError | None:
-    """An expected failure as the protocol's error."""
-    if isinstance(fault, AppError):
-        return RealtimeError(fault.socket_code, fault.code, temporary=fault.is_temporary)
-    return None
+    """An expected failure, of ours or of the driver, as the protocol's error."""
+    known = fault if isinstance(fault, AppError) else translate(fault)
+    if known is None:
+        return None
+    return RealtimeError(known.socket_code, known.code, temporary=known.is_temporary)

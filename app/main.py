@@ -15,7 +15,7 @@ from app.catalog import routes as catalog_routes
 from app.chat import routes as chat_routes
 from app.contract import documents
 from app.house import House
-from app.http.bodies import StrictRequest
+from app.http.bodies import StrictRequest, no_upload
 from app.http.docs import contract_routes
 from app.http.headers import with_head, with_headers
 from app.http.health import Check, health_routes
@@ -90,7 +90,7 @@ def create_app(settings: Settings) -> Litestar:
             SessionMiddleware(house.accounts.principal_by_token, settings.public_origins),
             IdempotencyMiddleware(house.idempotency, max_body_bytes=settings.max_body_bytes),
         ],
-        exception_handlers=handlers(pages.fallback, translate),
+        exception_handlers=handlers(pages.fallback, translate, no_upload),
         lifespan=[lifespan],
         state=State({"house": house, "drain": house.node.drain}),
         request_class=StrictRequest,

@@ -24,12 +24,13 @@ USER = """
 id, email, name, role, created_at, updated_at, version, deactivated_at, email_verified_at
 """
 
-ALIVE = """
-u.deactivated_at IS NULL
-AND s.last_seen_at > now() - make_interval(secs =>
-    CASE WHEN u.role IN ('moderator', 'admin') THEN $2::float8 ELSE $3::float8 END)
-AND s.created_at > now() - make_interval(secs =>
-    CASE WHEN u.role IN ('moderator', 'admin') THEN $4::float8 ELSE $5::float8 END)
+ENDS_AT = """
+least(
+    s.last_seen_at + make_interval(secs =>
+        CASE WHEN u.role IN ('moderator', 'admin') THEN $2::float8 ELSE $3::float8 END),
+    s.created_at + make_interval(secs =>
+        CASE WHEN u.role IN ('moderator', 'admin') THEN $4::float8 ELSE $5::float8 END)
+)
 """
 
 
@@ -72,19 +73,17 @@ async def set_verified(db: Queryable, email: str) -> bool:
     return tag != "UPDATE 0"
 
 
-async def update_name(
-    db: Queryable, user_id: int, name: str | None, version: int | None
-) -> Record | None:
-    """The changed row, or None when `version` is no longer the current one."""
-    return await db.fetchrow(
+async def update_name(db: Queryable, user_id: int, name: str | None) -> Record:
+    """The locked row with its new name."""
+    row = await db.fetchrow(
         f"""
         UPDATE users SET name = $2, updated_at = now(), version = version + 1
-        WHERE id = $1 AND version = coalesce($3, version) RETURNING {USER}
+        WHERE id = $1 RETURNING {USER}
         """,
         user_id,
         name,
-        version,
     )
+    return _present(row)
 
 
 async def lock_user(db: Queryable, user_id: int) -> Record | None:
@@ -107,9 +106,9 @@ async def active_admins(db: Queryable) -> int:
     return count
 
 
-async def set_role(db: Queryable, user_id: int, role: str) -> Record | None:
-    """The row with its new role."""
-    return await db.fetchrow(
+async def set_role(db: Queryable, user_id: int, role: str) -> Record:
+    """The locked row with its new role."""
+    row = await db.fetchrow(
         f"""
         UPDATE users SET role = $2, updated_at = now(), version = version + 1
         WHERE id = $1 RETURNING {USER}
@@ -117,13 +116,14 @@ async def set_role(db: Queryable, user_id: int, role: str) -> Record | None:
         user_id,
         role,
     )
+    return _present(row)
 
 
 async def set_deactivated(
     db: Queryable, user_id: int, at: datetime | None, reason: str | None
-) -> Record | None:
-    """The row after closing (`at` set) or reopening (`at` None) the account."""
-    return await db.fetchrow(
+) -> Record:
+    """The locked row after closing (`at` set) or reopening (`at` None) the account."""
+    row = await db.fetchrow(
         f"""
         UPDATE users SET deactivated_at = $2, deactivated_reason = $3,
             updated_at = now(), version = version + 1
@@ -133,6 +133,7 @@ async def set_deactivated(
         at,
         reason,
     )
+    return _present(row)
 
 
 async def insert_session(
@@ -159,9 +160,10 @@ async def live_session(
     column = "s.token_hash" if isinstance(key, bytes) else "s.id"
     return await db.fetchrow(
         f"""
-        SELECT s.id AS session_id, s.last_seen_at, s.created_at, u.id, u.email, u.name, u.role
+        SELECT s.id AS session_id, s.last_seen_at, {ENDS_AT} AS ends_at,
+            u.id, u.email, u.name, u.role
         FROM sessions s JOIN users u ON u.id = s.user_id
-        WHERE {column} = $1 AND {ALIVE}
+        WHERE {column} = $1 AND u.deactivated_at IS NULL AND {ENDS_AT} > now()
         """,
         key,
         *limits,
@@ -251,4 +253,11 @@ def as_principal(row: Record) -> Principal:
         session_id=row["session_id"],
         name=row["name"] or "",
         email=row["email"],
+        session_ends_at=row["ends_at"].timestamp(),
     )
+
+
+def _present(row: Record | None) -> Record:
+    if row is None:
+        raise AssertionError("accounts are never deleted")
+    return row

@@ -144,10 +144,13 @@ async def set_role(
     user_id: PathId,
     data: JSONBody[SetRole],
     principal: NamedDependency[Principal],
+    request: AnyRequest,
     accounts: NamedDependency[Accounts],
-) -> User:
+) -> Response[User]:
     """Promote or demote, for admins."""
-    return await accounts.set_role(principal, user_id, data.role)
+    version = if_match(request.scope)
+    user = await accounts.set_role(principal, user_id, data.role, version)
+    return versioned(user, user.version)
 
 
 @post("/users/{user_id:int}/deactivate", operation_id="deactivateUser", status_code=200)
@@ -155,20 +158,26 @@ async def deactivate(
     user_id: PathId,
     data: JSONBody[Deactivate],
     principal: NamedDependency[Principal],
+    request: AnyRequest,
     accounts: NamedDependency[Accounts],
-) -> User:
+) -> Response[User]:
     """Close an account, for admins; its sessions and sockets end at once."""
-    return await accounts.deactivate(principal, user_id, data.reason)
+    version = if_match(request.scope)
+    user = await accounts.deactivate(principal, user_id, data.reason, version)
+    return versioned(user, user.version)
 
 
 @post("/users/{user_id:int}/reactivate", operation_id="reactivateUser", status_code=200)
 async def reactivate(
     user_id: PathId,
     principal: NamedDependency[Principal],
+    request: AnyRequest,
     accounts: NamedDependency[Accounts],
-) -> User:
+) -> Response[User]:
     """Open a closed account again, for admins."""
-    return await accounts.reactivate(principal, user_id)
+    version = if_match(request.scope)
+    user = await accounts.reactivate(principal, user_id, version)
+    return versioned(user, user.version)
 
 
 def _client(request: AnyRequest) -> Client:

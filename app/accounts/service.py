@@ -42,6 +42,7 @@ TOKEN_BYTES = 32
 
 PublishLog = Callable[[str, Publication], Awaitable[None]]
 EndSockets = Callable[[str], Awaitable[None]]
+Change = Callable[[Connection, Record], Awaitable[Record]]
 
 
 class Accounts:
@@ -101,9 +102,8 @@ class Accounts:
             raise AccountDeactivated
         if self._must_verify and row["email_verified_at"] is None:
             raise EmailNotVerified
-        fresh_hash = None
-        if self._passwords.needs_rehash(row["password_hash"]):
-            fresh_hash = await self._passwords.hash(form.password)
+        is_old = self._passwords.needs_rehash(row["password_hash"])
+        fresh_hash = await self._passwords.hash(form.password) if is_old else None
         async with self._db.transaction() as tx:
             if fresh_hash is not None:
                 await queries.set_password_hash(tx, row["id"], fresh_hash)
@@ -148,13 +148,11 @@ class Accounts:
     async def update_me(self, principal: Principal, form: UpdateMe, version: int | None) -> User:
         """Change one's profile. Raises PreconditionFailed when `version` is old."""
         async with self._db.transaction() as tx:
+            row = await _locked(tx, principal.user_id, version)
             if isinstance(form.name, msgspec.UnsetType):
-                row = await queries.user_by_id(tx, principal.user_id)
-            else:
-                name = tidy(form.name) if form.name else None
-                row = await queries.update_name(tx, principal.user_id, name, version)
-            if row is None:
-                raise PreconditionFailed
+                return queries.as_user(row)
+            name = tidy(form.name) if form.name else None
+            row = await queries.update_name(tx, principal.user_id, name)
             user, publication = await self._announce(tx, row)
         await self._publish_log(user_channel(user.id), publication)
         return user
@@ -180,43 +178,47 @@ class Accounts:
         policy.can_manage_users(principal)
         return await self._user(user_id)
 
-    async def set_role(self, principal: Principal, user_id: int, role: Role) -> User:
-        """Promote or demote; open sockets come back with the new rights.
+    async def set_role(
+        self, principal: Principal, user_id: int, role: Role, version: int | None
+    ) -> User:
+        """Promote or demote; open sockets end, for they hold the old rights.
 
-        Raises Forbidden, NotFound, LastAdmin.
+        Raises Forbidden, NotFound, LastAdmin, PreconditionFailed when `version` is old.
         """
         policy.can_manage_users(principal)
 
-        async def change(tx: Connection, row: Record) -> Record | None:
+        async def change(tx: Connection, row: Record) -> Record:
             if row["role"] == Role.ADMIN and role is not Role.ADMIN:
                 await self._keep_an_admin(tx, row)
             detail = {"from": row["role"], "to": role.value}
             await self._record(tx, principal, "user.role-set", user_id, detail)
             return await queries.set_role(tx, user_id, role.value)
 
-        return await self._change(user_id, change)
+        return await self._change(user_id, version, change)
 
-    async def deactivate(self, principal: Principal, user_id: int, reason: str) -> User:
+    async def deactivate(
+        self, principal: Principal, user_id: int, reason: str, version: int | None
+    ) -> User:
         """Close an account and end its sessions everywhere. Raises as `set_role`."""
         policy.can_manage_users(principal)
 
-        async def change(tx: Connection, row: Record) -> Record | None:
+        async def change(tx: Connection, row: Record) -> Record:
             await self._keep_an_admin(tx, row)
             await queries.delete_sessions_of(tx, user_id)
             await self._record(tx, principal, "user.deactivated", user_id, {"reason": reason})
             return await queries.set_deactivated(tx, user_id, now(), reason)
 
-        return await self._change(user_id, change)
+        return await self._change(user_id, version, change)
 
-    async def reactivate(self, principal: Principal, user_id: int) -> User:
-        """Open a closed account again. Raises Forbidden, NotFound."""
+    async def reactivate(self, principal: Principal, user_id: int, version: int | None) -> User:
+        """Open a closed account again. Raises as `set_role`, but for LastAdmin."""
         policy.can_manage_users(principal)
 
-        async def change(tx: Connection, _row: Record) -> Record | None:
+        async def change(tx: Connection, _row: Record) -> Record:
             await self._record(tx, principal, "user.reactivated", user_id, {})
             return await queries.set_deactivated(tx, user_id, None, None)
 
-        return await self._change(user_id, change)
+        return await self._change(user_id, version, change)
 
     async def ensure_account(self, email: str, name: str, password: str, role: Role) -> int:
         """The id of an account that exists afterwards, verified and with this role.
@@ -236,8 +238,7 @@ class Accounts:
                 detail = {"from": row["role"], "to": role.value}
                 await self._record(tx, None, "user.role-set", row["id"], detail)
                 await queries.set_role(tx, row["id"], role.value)
-        user_id: int = row["id"]
-        return user_id
+        return int(row["id"])
 
     async def public_name(self, user_id: int) -> str | None:
         """What others may see of an account; None when there is no such account."""
@@ -246,16 +247,11 @@ class Accounts:
 
     # --- shared steps
 
-    async def _change(
-        self, user_id: int, change: Callable[[Connection, Record], Awaitable[Record | None]]
-    ) -> User:
+    async def _change(self, user_id: int, version: int | None, change: Change) -> User:
         async with self._db.transaction() as tx:
             await queries.lock_offices(tx)
-            row = await queries.lock_user(tx, user_id)
-            changed = await change(tx, row) if row else None
-            if changed is None:
-                raise NotFound
-            user, publication = await self._announce(tx, changed)
+            row = await _locked(tx, user_id, version)
+            user, publication = await self._announce(tx, await change(tx, row))
         await self._publish_log(user_channel(user_id), publication)
         await self._end_user_sockets(str(user_id))
         return user
@@ -297,3 +293,13 @@ SEEN_EVERY_S = 60
 def normal_email(email: str) -> str:
     """The form in which addresses are stored and compared."""
     return tidy(email).lower()
+
+
+async def _locked(tx: Connection, user_id: int, version: int | None) -> Record:
+    """The account that a change starts from. Raises NotFound, PreconditionFailed."""
+    row = await queries.lock_user(tx, user_id)
+    if row is None:
+        raise NotFound
+    if version is not None and version != row["version"]:
+        raise PreconditionFailed(current_version=row["version"])
+    return row

@@ -4,7 +4,7 @@ Nothing here calls a model: a question is a row that a worker claims (`tutor/`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Protocol
@@ -37,6 +37,7 @@ from app.chat.tutor.following import Tail, follow, published
 from app.chat.tutor.transcript import merge
 from app.chat.tutor.turns import last_word, message_from
 from app.infra.db import Database, Queryable
+from app.infra.listing import cursor_values
 from app.kit.errors import NotFound
 from app.kit.ids import new_id
 from app.kit.paging import Page, decode_cursor, encode_cursor
@@ -64,7 +65,7 @@ class Chat:
         self,
         db: Database,
         books: Books,
-        tail: Callable[[], Tail],
+        tail: Tail,
         *,
         model: ModelInfo,
         answers_per_minute: int = 5,
@@ -124,7 +125,7 @@ class Chat:
             return before if before.status.is_final else await self.message(principal, message_id)
         message = message_from(row)
         if message.status.is_final:  # nobody had begun: there is no worker to tell it
-            await announce(self._tail(), last_word(row))
+            await announce(self._tail, last_word(row))
         return message
 
     async def answer(self, asked: Asked) -> Answer:
@@ -152,7 +153,7 @@ class Chat:
         self, message: Message, attempt: int = 0, pos: int = 0
     ) -> AsyncIterator[Event | None]:
         """The events of an answer from a position to its end; None marks a quiet second."""
-        return follow(self._tail(), self._turn, message, self.model, (attempt, pos))
+        return follow(self._tail, self._turn, message, self.model, (attempt, pos))
 
     async def message(self, principal: Principal, message_id: int) -> Message:
         """One turn of one's own. Raises NotFound."""
@@ -194,9 +195,10 @@ class Chat:
     ) -> Page[ConversationSummary]:
         """One's own, the last used first. Raises InvalidInput for a foreign cursor."""
         before = decode_cursor(cursor, datetime, str) if cursor else None
-        rows = await queries.list_conversations(
-            self._db, principal.user_id, limit + 1, (before[0], before[1]) if before else None
-        )
+        with cursor_values(cursor):
+            rows = await queries.list_conversations(
+                self._db, principal.user_id, limit + 1, (before[0], before[1]) if before else None
+            )
         items = [_summary(row) for row in rows[:limit]]
         more = len(rows) > limit
         return Page(items, encode_cursor((items[-1].updated_at, items[-1].id)) if more else None)
@@ -235,7 +237,7 @@ class Chat:
         """Remove it with all its turns; a running answer ends unheard. Raises NotFound."""
         await self.visible_conversation(principal, conversation_id)
         await queries.delete_conversation(self._db, conversation_id)
-        await self._tail().drop_tail(channel_of(conversation_id))
+        await self._tail.drop_tail(channel_of(conversation_id))
 
     async def state(self, conversation_id: str) -> tuple[ConversationState, int, str]:
         """The newest turns with the text so far, and the tail's offset and epoch they contain.
@@ -243,7 +245,7 @@ class Chat:
         The tail is read before the rows: what is in it was committed before, so that the rows are
         at least as new, and its deltas only ever extend them.
         """
-        events, offset, epoch = await published(self._tail(), conversation_id)
+        events, offset, epoch = await published(self._tail, conversation_id)
         rows = await queries.turns_of(self._db, conversation_id, TURNS_SHOWN)
         messages = merge([message_from(row) for row in rows], events)
         return ConversationState(conversation_id, messages), offset, epoch

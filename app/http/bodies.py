@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from litestar import Request
 
-from app.kit.errors import FieldError, InvalidInput, MalformedJson
+from app.kit.errors import AppError, FieldError, InvalidInput, MalformedJson
 
 _PATH = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<field>[^`]*)`")
@@ -39,6 +39,13 @@ def decode(body: bytes, kind: Any) -> Any:
         raise MalformedJson(str(fault)) from fault
     except RecursionError as fault:
         raise MalformedJson("The body is nested too deeply") from fault
+
+
+def no_upload(fault: Exception) -> AppError | None:
+    """Litestar looks for an upload by `next`: a form without a file ends its coroutine."""
+    if isinstance(fault, RuntimeError) and isinstance(fault.__cause__, StopIteration):
+        return InvalidInput(errors=[FieldError("body", "send one file")])
+    return None
 
 
 def _field_error(text: str) -> FieldError:

@@ -6,7 +6,7 @@ from litestar import Response
 from litestar.openapi import ResponseSpec
 
 from app.http.origins import header
-from app.kit.errors import InvalidInput, PreconditionFailed
+from app.kit.errors import InvalidInput
 
 IF_MATCH_REQUIRED = {428: ResponseSpec(None, description="`If-Match` is missing")}
 """Declares on a handler that its change must name the version it was made on."""
@@ -26,12 +26,6 @@ def if_match(scope: Any) -> int | None:
     if not (text.isascii() and text.isdigit()) or len(text) > 18:  # noqa: PLR2004  # bigint's digits
         raise InvalidInput('If-Match takes the ETag that came with the answer, such as "3"')
     return int(text)
-
-
-def check_version(expected: int | None, current: int) -> None:
-    """Refuse a change made on an older version. Raises PreconditionFailed with the current one."""
-    if expected is not None and expected != current:
-        raise PreconditionFailed(current_version=current)
 
 
 def conditional(scope: Any, body: Any, version: int) -> Response[Any]:

@@ -10,6 +10,9 @@ import msgspec
 from msgspec import Struct
 
 REF = "#/components/schemas/{name}"
+FIELDS = {"properties", "additionalProperties"}
+"""What msgspec's `dict[str, Any]` lacks: generators take that for an object without any field."""
+
 GENERIC = re.compile(r"(\w+?)_(\w+)_")
 
 
@@ -58,6 +61,8 @@ def _is_untagged(kind: Any) -> bool:
 def _readable(value: Any) -> Any:
     """`Page_Book_`, as msgspec calls `Page[Book]`, is `BookPage` for people and generators."""
     if isinstance(value, Mapping):
+        if value.get("type") == "object" and not value.keys() & FIELDS:
+            return {**value, "additionalProperties": True}
         return {_name(str(key)): _readable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_readable(item) for item in value]

@@ -15,6 +15,7 @@ from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.types import Receive, Scope, Send
 
 from app.http.origins import header, own_origins
+from app.infra.db import AWAY
 from app.kit.errors import AppError
 from realtime import Frame, Identity, Node, TransportClosed
 from realtime.codes import SERVER_ERROR
@@ -51,7 +52,7 @@ def socket_route(
         checked_at = node.now()
         try:
             identity = await authenticate_cookie(scope)
-        except AppError:
+        except (AppError, *AWAY):
             # The store is away: a close that asks the client to come back, not a refusal.
             await send(ACCEPT)
             code, reason = SERVER_ERROR

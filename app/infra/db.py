@@ -63,6 +63,15 @@ class Transaction(PostgresTransaction):
             return await self.engine.get_new_connection()
         return await self.engine.pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
 
+    async def begin(self) -> None:
+        try:
+            await super().begin()  # type: ignore[no-untyped-call]
+        except BaseException:
+            # piccolo keeps the connection: a client that left at this moment cost the pool one.
+            if self.engine.pool is not None:
+                await self.engine.pool.release(self.connection)
+            raise
+
     async def __aexit__(self, kind: object, error: object, trace: object) -> bool:
         try:
             return await super().__aexit__(kind, error, trace)
@@ -173,6 +182,9 @@ AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    # The driver's own words when a backend dies between or inside two of its steps.
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 UNSTORABLE = (
     asyncpg.CharacterNotInRepertoireError,

@@ -4,10 +4,12 @@
 and page 10 000 cost the same with an index on `(sort expression, id)`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 from asyncpg import Record
 from msgspec import Struct
 
@@ -24,7 +26,6 @@ class SortKey(Struct, frozen=True):
     kind: type = str
 
 
-BIGINT_END = 2**63
 CREATED_AT = SortKey("created_at", datetime)
 
 
@@ -91,24 +92,32 @@ async def fetch_page(
     below, way = ("<", "DESC") if sort.startswith("-") else (">", "ASC")
     if page.cursor is not None:
         named, value, last_id = decode_cursor(page.cursor, str, key.kind, int)
-        if named != sort or not 0 <= last_id <= INT4_MAX or _is_beyond_bigint(value):
+        if named != sort or not 0 <= last_id <= INT4_MAX:
             raise InvalidInput("The cursor belongs to a list with another sort")
         where.terms.append(
             f"({key.expression}, {listing.id_column}) {below} "
             f"({where.param(value)}, {where.param(last_id)})"
         )
-    rows = await db.fetch(
-        f"{listing.select.replace('{sort}', key.expression)} WHERE {' AND '.join(where.terms)}"
-        f" ORDER BY {key.expression} {way}, {listing.id_column} {way}"
-        f" LIMIT {where.param(page.limit + 1)}",
-        *where.args,
-    )
+    with cursor_values(page.cursor):
+        rows = await db.fetch(
+            f"{listing.select.replace('{sort}', key.expression)} WHERE {' AND '.join(where.terms)}"
+            f" ORDER BY {key.expression} {way}, {listing.id_column} {way}"
+            f" LIMIT {where.param(page.limit + 1)}",
+            *where.args,
+        )
     if len(rows) <= page.limit:
         return rows, None
     last = rows[page.limit - 1]
     return rows[: page.limit], encode_cursor((sort, last["sort_value"], last["id"]))
 
 
-def _is_beyond_bigint(value: Any) -> bool:
-    """A forged number that the driver could not carry."""
-    return isinstance(value, int) and abs(value) >= BIGINT_END
+@contextmanager
+def cursor_values(cursor: str | None) -> Iterator[None]:
+    """Around a statement whose last values came in a cursor: one that a column cannot hold (a year
+    beyond its integer, a time beyond the calendar) was forged. Raises InvalidInput."""
+    try:
+        yield
+    except asyncpg.DataError as fault:
+        if cursor is None:
+            raise
+        raise InvalidInput("The cursor is not one of ours") from fault

@@ -57,6 +57,6 @@ class Listener:
             try:
                 await lost.wait()
             finally:
-                if not connection.is_closed():
+                if not lost.is_set():
                     connection.remove_termination_listener(on_loss)
                     await connection.remove_listener(self._channel, on_notice)

@@ -22,6 +22,8 @@ class Principal(Struct, frozen=True):
     session_id: str
     name: str
     email: str
+    session_ends_at: float | None = None
+    """Unix time at which the session ends unless it is used before."""
 
     @property
     def is_staff(self) -> bool:

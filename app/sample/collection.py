@@ -63,12 +63,15 @@ def taxonomy(folder: Path = FOLDER) -> list[SampleCategory]:
 
 
 def books(folder: Path = FOLDER) -> Iterator[ImportedBook]:
-    """The course books, which have a text, then the listed ones. Raises msgspec.ValidationError."""
-    for course in sorted(folder.glob("courses/*/book.toml")):
-        yield _course(course)
+    """The listed books, then the courses: the newest stand first, and courses can be read at once.
+
+    Raises msgspec.ValidationError.
+    """
     listed = msgspec.json.decode((folder / "books.json").read_bytes(), type=list[SampleBook])
     for book in listed:
         yield ImportedBook(**msgspec.structs.asdict(book))
+    for course in sorted(folder.glob("courses/*/book.toml"), reverse=True):
+        yield _course(course)
 
 
 def _course(file: Path) -> ImportedBook:

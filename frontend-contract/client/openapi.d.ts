@@ -825,7 +825,9 @@ export interface components {
             action: string;
             actor_id: number | null;
             at: string;
-            detail: Record<string, never>;
+            detail: {
+                [key: string]: unknown;
+            };
             hash: string;
             id: number;
             target_id: string;
@@ -853,7 +855,9 @@ export interface components {
             created_at: string;
             description: string | null;
             downloads: number;
-            extra: Record<string, never>;
+            extra: {
+                [key: string]: unknown;
+            };
             group: string | null;
             group_id: number | null;
             has_text: boolean;
@@ -1005,7 +1009,9 @@ export interface components {
             /** @default null */
             description?: string | null;
             /** @default {} */
-            extra?: Record<string, never>;
+            extra?: {
+                [key: string]: unknown;
+            };
             /** @default null */
             group_id?: number | null;
             /** @default null */
@@ -1089,7 +1095,9 @@ export interface components {
          */
         FileReport: {
             /** @default null */
-            extra?: Record<string, never> | null;
+            extra?: {
+                [key: string]: unknown;
+            } | null;
             reason: string;
             target_id: number;
             /**
@@ -1250,7 +1258,9 @@ export interface components {
             decided_at: string | null;
             decided_by: number | null;
             decider: components["schemas"]["Person"] | null;
-            extra: Record<string, never> | null;
+            extra: {
+                [key: string]: unknown;
+            } | null;
             id: number;
             reason: string;
             reporter: components["schemas"]["Person"];
@@ -1403,7 +1413,9 @@ export interface components {
             author?: string | null;
             category_id?: number | null;
             description?: string | null;
-            extra?: Record<string, never>;
+            extra?: {
+                [key: string]: unknown;
+            };
             group_id?: number | null;
             language?: string | null;
             subjects?: string[];
@@ -2938,6 +2950,8 @@ export interface operations {
             header?: {
                 /** @description Repeating a request under its key answers the first answer again. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version this change is made on; 412 when it is older */
+                "If-Match"?: string;
             };
             path: {
                 user_id: number;
@@ -2955,6 +2969,8 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description The version, for `If-Match`: `"3"` */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2964,6 +2980,7 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
+            412: components["responses"]["Stale"];
         };
     };
     reactivateUser: {
@@ -2972,6 +2989,8 @@ export interface operations {
             header?: {
                 /** @description Repeating a request under its key answers the first answer again. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version this change is made on; 412 when it is older */
+                "If-Match"?: string;
             };
             path: {
                 user_id: number;
@@ -2985,6 +3004,8 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description The version, for `If-Match`: `"3"` */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2994,6 +3015,7 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
+            412: components["responses"]["Stale"];
         };
     };
     setUserRole: {
@@ -3002,6 +3024,8 @@ export interface operations {
             header?: {
                 /** @description Repeating a request under its key answers the first answer again. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version this change is made on; 412 when it is older */
+                "If-Match"?: string;
             };
             path: {
                 user_id: number;
@@ -3019,6 +3043,8 @@ export interface operations {
             /** @description Done */
             200: {
                 headers: {
+                    /** @description The version, for `If-Match`: `"3"` */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3028,6 +3054,7 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
+            412: components["responses"]["Stale"];
         };
     };
     getMe: {

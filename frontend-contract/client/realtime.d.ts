@@ -194,7 +194,9 @@ export interface Report {
   decided_at: string | null;
   decided_by: number | null;
   decider: Person | null;
-  extra: {} | null;
+  extra: {
+    [k: string]: unknown;
+  } | null;
   id: number;
   reason: string;
   reporter: Person;

@@ -145,9 +145,17 @@ class TestMe:
         assert answer.json()["name"] == "New"
         stale = await someone.http.put(f"{V1}/users/me", json={"name": "Old"}, headers=guarded)
         assert code_of(stale) == (412, "precondition-failed")
+        idle = await someone.http.put(f"{V1}/users/me", json={}, headers=guarded)
+        assert code_of(idle) == (412, "precondition-failed")
         assert (await someone.http.put(f"{V1}/users/me", json={"name": None})).json()[
             "name"
         ] is None
+
+    async def test_any_version_may_be_named(self, learner: Person) -> None:
+        """A number that no row reaches is stale like any other, never a 500."""
+        headers = {"if-match": f'"{"9" * 18}"'}
+        answer = await learner.http.put(f"{V1}/users/me", json={"name": "New"}, headers=headers)
+        assert code_of(answer) == (412, "precondition-failed")
 
     async def test_unchanged_profile_is_304(self, learner: Person) -> None:
         """If-None-Match saves the body."""
@@ -157,6 +165,29 @@ class TestMe:
 
 
 class TestAdmin:
+    @pytest.mark.parametrize(
+        ("method", "verb", "body"),
+        [
+            ("PUT", "role", {"role": "teacher"}),
+            ("POST", "deactivate", {"reason": "spam"}),
+            ("POST", "reactivate", None),
+        ],
+    )
+    async def test_stale_version_changes_nothing(
+        self, person: MakePerson, admin: Person, method: str, verb: str, body: object
+    ) -> None:
+        """If-Match is optional, and honoured when it comes."""
+        someone = await person()
+        url = f"{V1}/users/{someone.id}"
+        tag = (await admin.http.get(url)).headers["etag"]
+        stale = {"if-match": '"99"'}
+        refused = await admin.http.request(method, f"{url}/{verb}", json=body, headers=stale)
+        assert code_of(refused) == (412, "precondition-failed")
+        assert (await admin.http.get(url)).headers["etag"] == tag
+        current = {"if-match": tag}
+        answer = await admin.http.request(method, f"{url}/{verb}", json=body, headers=current)
+        assert (answer.status_code, answer.headers["etag"] != tag) == (200, True)
+
     async def test_only_admins_list_people(
         self, nobody: httpx.AsyncClient, learner: Person, moderator: Person
     ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.kit.paging import encode_cursor
 from app.worker import model_of, work
 from tests.support.chat_http import (
     V1,
@@ -246,7 +247,14 @@ class TestConversations:
         titles = [item["title"] for item in first["items"] + rest["items"]]
         assert titles == ["three", "two", "one"]
         assert rest["next"] is None
-        for params in ({"cursor": "xyz"}, {"limit": 0}, {"limit": 101}, {"limit": "many"}):
+        forged = encode_cursor(("0001-01-01T00:00:00+23:00", "a"))
+        for params in (
+            {"cursor": "xyz"},
+            {"cursor": forged},
+            {"limit": 0},
+            {"limit": 101},
+            {"limit": "many"},
+        ):
             answer = await reader.http.get(path, params=params)
             assert code_of(answer) == (400, "invalid-input")
 

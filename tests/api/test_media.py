@@ -78,7 +78,14 @@ class TestReplaceCover:
 
     @pytest.mark.parametrize(
         "request_body",
-        [{"json": {"file": "x"}}, {"data": {"file": "x"}}, {"files": {"a": b"1", "b": b"2"}}, {}],
+        [
+            {"json": {"file": "x"}},
+            {"data": {"file": "x"}},
+            {"files": {"a": b"1", "b": b"2"}},
+            {"files": {"file": (None, "a field, no file")}},
+            {"files": [("file", b"1"), ("file", b"2")]},
+            {},
+        ],
         ids=str,
     )
     async def test_no_single_file_is_a_problem(

@@ -7,9 +7,10 @@ from playwright.async_api import expect
 
 from app.kit.principal import Role
 from tests.browser.conftest import OpenWindow
-from tests.support.house import MakePerson, Person
+from tests.support.house import MakePerson, Person, Served
 
 pytestmark = pytest.mark.browser
+LEFT_S = 4
 
 
 async def test_login_and_logout(window: OpenWindow, learner: Person) -> None:
@@ -31,6 +32,24 @@ async def test_wrong_password_is_told(window: OpenWindow, learner: Person) -> No
     await visit.page.get_by_role("main").get_by_role("button", name="Log in").click()
     await expect(visit.page.get_by_role("alert")).to_have_text("E-mail or password is not right.")
     await expect(visit.page.get_by_label("E-mail")).to_have_value(learner.email)
+
+
+async def test_ended_session_is_said(
+    window: OpenWindow, person: MakePerson, served: Served
+) -> None:
+    """A page that only listens never looks live on behalf of nobody."""
+    moderator = await person(Role.MODERATOR)
+    visit = await window(moderator, "/moderation")
+    visit.expected.append("/users/me")
+    limit_s = served.settings.staff_session_absolute_s - LEFT_S
+    await served.house.db.execute(
+        "UPDATE sessions SET created_at = now() - make_interval(secs => $2) WHERE user_id = $1",
+        moderator.id,
+        float(limit_s),
+    )
+    await visit.page.reload()
+    door = visit.page.get_by_role("banner").get_by_role("link", name="Log in")
+    await expect(door).to_be_visible(timeout=20_000)
 
 
 async def test_login_leads_nowhere_else(window: OpenWindow, learner: Person) -> None:

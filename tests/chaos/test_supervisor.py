@@ -220,7 +220,7 @@ class TestRestart:
         supervisor = Supervisor(tmp_path / "records", said.append)
         service = fake_service(tmp_path, "sleep 600")
         supervisor.start(service)
-        service.script = "exit 3"
+        service.script, service.is_ready = "exit 3", lambda: False
         os.kill(supervisor.pid("fake") or 0, signal.SIGKILL)
 
         def seen() -> bool:

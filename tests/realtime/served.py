@@ -14,7 +14,6 @@ from app.http.listening import listening_route
 from app.http.origins import header
 from app.http.sockets import DETACH, socket_route
 from app.http.streams import Gate, stream_routes
-from app.kit.errors import Unavailable
 from realtime import Identity
 from realtime.testing import Kit
 from tests.realtime.waiting import until
@@ -25,10 +24,13 @@ LEARNER = Identity(user="7", session="s7")
 
 
 async def cookie_identity(scope: Any) -> Identity | None:
-    """Know one cookie; another one plays a session store that is away. Raises Unavailable."""
+    """Know one cookie; another one plays a session store that is away.
+
+    Raises ConnectionRefusedError, as the pool of the real store does.
+    """
     cookie = header(scope, b"cookie")
     if cookie == "session=broken":
-        raise Unavailable("away")
+        raise ConnectionRefusedError
     return LEARNER if cookie == COOKIE else None
 
 

@@ -7,11 +7,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.http.sessions import COOKIE_NAME
+from app.settings import Settings
 from tests.security.test_origin import foreign_origins
 from tests.story.wire import Wire, connected, opened
-from tests.support.house import MakePerson, Person, Served
+from tests.support.house import PASSWORD, MakePerson, Person, Served, serve, with_settings
 
 REVOKED_WITHIN_S = 1.0
+IDLE_S = 2
+ENDED_WITHIN_S = 8
 
 
 def cookie_of(person: Person) -> dict[str, str]:
@@ -66,6 +69,7 @@ class TestListening:
             ("book:2147483647", 404),
             ("book:abc", 404),
             ("chat:01m81tx2y6je7kmthcb0t8a2zy", 404),
+            ("chat:\x00", 400),
             ("user:2147483647", 404),
         ],
     )
@@ -135,6 +139,35 @@ class TestRevocation:
         with pytest.raises((ConnectionError, ConnectionClosed, TimeoutError)):
             async with connected(served.url, token):
                 pytest.fail("a token of an ended session was accepted")
+
+    async def test_v7_3_1_socket_ends_with_its_idle_session(
+        self, settings: Settings, learner: Person
+    ) -> None:
+        """Staff's half hour and the absolute end hold for whoever only listens, too."""
+        async with serve(with_settings(settings, session_idle_s=IDLE_S)) as brief:
+            form = {"email": learner.email, "password": PASSWORD, "transport": "bearer"}
+            async with httpx.AsyncClient(base_url=brief.url) as client:
+                answer = await client.post("/api/v1/auth/login", json=form)
+            headers = {"cookie": f"{COOKIE_NAME}={answer.json()['token']}"}
+            async with opened(brief.url, additional_headers=headers, origin=brief.url) as wire:
+                assert "connect" in await wire.command(connect={})
+                code = await asyncio.wait_for(wire.closed(), IDLE_S + ENDED_WITHIN_S)
+                assert code == 3005
+            async with opened(brief.url, additional_headers=headers, origin=brief.url) as wire:
+                await wire.command(connect={})
+                reply = await wire.command(subscribe={"channel": f"user:{learner.id}"})
+                assert reply["error"]["code"] == 101
+
+    async def test_token_client_is_told_when_its_session_ends(
+        self, served: Served, learner: Person
+    ) -> None:
+        """It fetches a new token then, which an ended session does not get."""
+        token = await realtime_token(learner)
+        async with opened(served.url) as wire:
+            reply = await wire.command(connect={"token": token})
+        assert reply["connect"]["expires"]
+        limit_s = served.settings.session_idle_s
+        assert limit_s - 120 < reply["connect"]["ttl"] <= limit_s + 1
 
 
 async def closed_soon(wire: Wire) -> None:

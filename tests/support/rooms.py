@@ -39,9 +39,9 @@ class Rooms:
 
 
 @asynccontextmanager
-async def open_rooms(url: str) -> AsyncIterator[Rooms]:
+async def open_rooms(url: str, *, pool_size: int = 20) -> AsyncIterator[Rooms]:
     """Services whose targets are all numbers but `HIDDEN`."""
-    db = Database(url, pool_size=20, before_commit=mark_carried_out)
+    db = Database(url, pool_size=pool_size, before_commit=mark_carried_out)
     await db.start()
     published: list[tuple[str, Publication]] = []
 

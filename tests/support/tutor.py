@@ -237,21 +237,20 @@ async def until(look: Callable[[], Awaitable[Any]], deadline_s: float = DEADLINE
 async def new_tutor(database_url: str, fake_llm: FakeLLM, **changes: Any) -> AsyncIterator[Tutor]:
     """A tutor on a database of its own kind."""
     db, library, bus = Database(database_url, pool_size=12), SmallLibrary(), MemoryBus()
-    chat = Chat(
-        db,
-        library,
-        lambda: node,
-        model=ModelInfo("scripted", demo=False),
-        **{"answers_per_minute": 1000, **changes},
-    )
     node = Node(
         broker=MemoryBroker(bus),
-        families=topics.families(chat),
-        rpc=topics.rpc_methods(chat),
         log=MemoryLog(),
         verify_token=token_is_user,
         map_error=as_realtime_error,
     )
+    chat = Chat(
+        db,
+        library,
+        node,
+        model=ModelInfo("scripted", demo=False),
+        **{"answers_per_minute": 1000, **changes},
+    )
+    node.register(topics.families(chat), topics.rpc_methods(chat))
     await db.start()
     await node.start()
     try:

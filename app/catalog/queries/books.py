@@ -126,11 +126,6 @@ async def imported_books(db: Queryable, slugs: Sequence[str]) -> list[Record]:
     )
 
 
-async def titles_by_id(db: Queryable, ids: Sequence[int]) -> list[Record]:
-    """The titles of some books. books_pkey."""
-    return await db.fetch("SELECT id, title FROM books WHERE id = ANY($1::bigint[])", ids)
-
-
 async def file_key_of(db: Queryable, book_id: int) -> str | None:
     """Where a book's whole text is stored. books_pkey."""
     key: str | None = await db.fetchval("SELECT file_key FROM books WHERE id = $1", book_id)

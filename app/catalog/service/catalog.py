@@ -151,10 +151,6 @@ class Catalog:
             await books.update_book(tx, row["id"], {"cover_hash": cover_hash})
         return await self.visible_book(principal, book_id)
 
-    async def book_titles(self, ids: list[int]) -> dict[int, str]:
-        """The titles of those books that exist."""
-        return {row["id"]: row["title"] for row in await books.titles_by_id(self._db, ids)}
-
     async def contents(self, viewer: Principal | None, book_id: int) -> TableOfContents:
         """A book's chapters in order. Raises BookNotFound."""
         book = await self.visible_book(viewer, book_id)

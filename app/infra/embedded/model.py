@@ -1,6 +1,5 @@
 """A local language model behind an OpenAI-compatible server, in a process of its own."""
 
-import http.client
 import os
 import signal
 import sys
@@ -8,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.infra.embedded.faults import MissingPrerequisite
-from app.infra.embedded.ports import LOOPBACK, free_ports
+from app.infra.embedded.ports import LOOPBACK, answers_ok, free_ports
 from app.infra.embedded.process import Command
 from app.infra.embedded.service import SETUP, package_folder
 
 PROGRAM = Path(__file__).with_name("model_server.py")
 MODEL = "smollm2-135m-instruct"
 PROBE_TIMEOUT_S = 2.0
-HTTP_OK = 200
 
 
 def weights() -> Path:
@@ -57,14 +55,7 @@ class ModelServer:
 
     def is_ready(self) -> bool:
         """Whether the weights are loaded."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=PROBE_TIMEOUT_S)
-        try:
-            connection.request("GET", "/health")
-            return connection.getresponse().status == HTTP_OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers_ok(self.port, "/health", timeout_s=PROBE_TIMEOUT_S)
 
     def set_up(self) -> None:
         """Nothing to make."""

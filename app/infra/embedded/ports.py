@@ -1,5 +1,7 @@
 """Free loopback ports, and who holds a port that is not free."""
 
+import http
+import http.client
 import random
 import shutil
 import socket
@@ -28,6 +30,18 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def answers_ok(port: int, path: str, *, timeout_s: float) -> bool:
+    """Whether a local HTTP server answers 200; never raises."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def free_ports(count: int, *, steps: tuple[int, ...] = (0,)) -> tuple[int, ...]:

@@ -1,17 +1,15 @@
 """Our own processes as the supervisor sees them: the API and the worker."""
 
-import http.client
 import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.infra.embedded.ports import LOOPBACK
+from app.infra.embedded.ports import LOOPBACK, answers_ok
 from app.infra.embedded.process import Command
 
 PROJECT = Path(__file__).resolve().parents[3]
 PROBE_TIMEOUT_S = 5.0
-HTTP_OK = 200
 
 
 def app_command(log: Path, env: Mapping[str, str], *arguments: str) -> Command:
@@ -43,14 +41,7 @@ class ApiProcess:
 
     def is_ready(self) -> bool:
         """Whether everything it needs answers."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=PROBE_TIMEOUT_S)
-        try:
-            connection.request("GET", "/health/ready")
-            return connection.getresponse().status == HTTP_OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers_ok(self.port, "/health/ready", timeout_s=PROBE_TIMEOUT_S)
 
     def set_up(self) -> None:
         """Nothing to make."""

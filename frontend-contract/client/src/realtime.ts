@@ -15,7 +15,7 @@ export interface Watcher<S, E> {
 export interface RealtimeOptions {
   endpoint: string;
   onLink?: (state: LinkState) => void;
-  /** The server closed for good, for instance because the session ended. */
+  /** The server closed for good, or knows nobody here any more, for instance because the session ended. */
   onTerminated?: (code: number, reason: string) => void;
   /** For clients without a cookie: fetches a fresh 60 s token. */
   getToken?: () => Promise<string>;
@@ -28,6 +28,9 @@ const OFFLINE_AFTER_MS = 6000;
 
 /** A late watcher is brought up to date from this many remembered events; past it, by a fresh snapshot. */
 const REMEMBERED_EVENTS = 256;
+
+/** The protocol's own number for "nobody is signed in". */
+const UNAUTHORIZED = 101;
 
 interface Shared {
   subscription: Subscription;
@@ -128,7 +131,9 @@ export class Realtime {
       if (shared.events.length <= REMEMBERED_EVENTS) shared.events.push(data);
       for (const watcher of [...shared.watchers]) watcher.onEvent(data as never);
     });
-    subscription.on('unsubscribed', ({ code }) => {
+    subscription.on('unsubscribed', ({ code, reason }) => {
+      // The connection came back without its session: the cookie had ended meanwhile.
+      if (code === UNAUTHORIZED) this.#options.onTerminated?.(code, reason);
       // Codes from 100 up come from the server and are final; below are our own.
       if (code >= 100) for (const watcher of shared.watchers) watcher.onRefused?.(code);
     });

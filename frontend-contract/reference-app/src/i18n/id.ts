@@ -136,7 +136,7 @@ export const id: Dictionary = {
   'tutor.alsoRead': 'Juga diberikan kepada tutor ({n})',
   'tutor.noSource': 'Tidak ada bagian buku yang ditemukan untuk ini; terimalah jawabannya dengan hati-hati.',
   'tutor.demo': 'model demo kecil',
-  'tutor.demoHint': 'Di sini menjawab model yang sangat kecil. Ia lancar menulis tetapi sering keliru: percayai kutipannya, bukan kalimatnya.',
+  'tutor.demoHint': 'Di sini menjawab model yang sangat kecil. Bahasa Indonesianya kacau dan isinya sering keliru: percayai kutipannya, bukan kalimatnya.',
   'tutor.model': 'Model: {name}',
   'tutor.report': 'Laporkan jawaban ini',
   'tutor.missing': 'Percakapan ini tidak ada, atau bukan milik Anda.',
