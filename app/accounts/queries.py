@@ -178,7 +178,7 @@ async def live_sessions(
         f"""
         SELECT s.id AS session_id, u.role
         FROM sessions s JOIN users u ON u.id = s.user_id
-        WHERE s.id = ANY($1) AND {ALIVE}
+        WHERE s.id = ANY($1) AND u.deactivated_at IS NULL AND {ENDS_AT} > now()
         """,
         session_ids,
         *limits,
