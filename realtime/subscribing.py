@@ -11,7 +11,6 @@ from realtime.codes import InvalidToken, Unsubscribed
 from realtime.connection import Connection
 from realtime.joining import Entry, Joining
 from realtime.messages import (
-    ABSENT,
     ClientInfo,
     Reply,
     SubRefreshResult,
@@ -201,5 +200,5 @@ class Subscribing:
 def info_of(connection: Connection) -> ClientInfo:
     """How others see a connection."""
     identity = connection.session.identity
-    info = msgspec.Raw(identity.info) if identity.info else ABSENT
+    info = msgspec.json.decode(identity.info) if identity.info else None
     return ClientInfo(identity.user, connection.session.client, info)
