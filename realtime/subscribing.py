@@ -184,13 +184,17 @@ class Subscribing:
         if work.expired:
             self.expel(connection, work.channel, codes.SUBSCRIPTION_OVER)
         elif work.channel not in connection.memberships:
-            await self._absent(connection, work.channel)
+            await self._lost(connection, work.channel)
 
     async def depart(self, connection: Connection) -> None:
         """Give every lease of an ended connection back."""
         for channel in connection.memberships:
-            family = self._channels.family(channel)
-            await self._presence.lose(family, channel, info_of(connection))
+            await self._lost(connection, channel)
+
+    async def _lost(self, connection: Connection, channel: str) -> None:
+        """Nobody wanted to leave: the client may be back in a moment."""
+        family = self._channels.family(channel)
+        await self._presence.lose(family, channel, info_of(connection))
 
     async def _absent(self, connection: Connection, channel: str) -> None:
         family = self._channels.family(channel)
