@@ -82,6 +82,7 @@ class Hub:
         """Return a user's connections, or the one named; without both those of nobody."""
         if client:
             found = [self.connections[client]] if client in self.connections else []
+            user = user or next((c.session.identity.user for c in found), "")
         else:
             found = list(self._users[user] if user in self._users else self.connections.values())
         return [

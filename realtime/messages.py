@@ -4,7 +4,7 @@ Only shapes: no codec, no state. Commands allow unknown fields: newer clients ad
 and expect older servers to ignore them.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -123,7 +123,8 @@ class ClientInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
     user: str
     client: str
-    conn_info: msgspec.Raw = ABSENT
+    conn_info: Any = None
+    """JSON of the application's choice: what its identity says of the client."""
 
 
 class WirePublication(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -11,7 +11,6 @@ from realtime.codes import InvalidToken, Unsubscribed
 from realtime.connection import Connection
 from realtime.joining import Entry, Joining
 from realtime.messages import (
-    ABSENT,
     ClientInfo,
     Reply,
     SubRefreshResult,
@@ -185,13 +184,17 @@ class Subscribing:
         if work.expired:
             self.expel(connection, work.channel, codes.SUBSCRIPTION_OVER)
         elif work.channel not in connection.memberships:
-            await self._absent(connection, work.channel)
+            await self._lost(connection, work.channel)
 
     async def depart(self, connection: Connection) -> None:
         """Give every lease of an ended connection back."""
         for channel in connection.memberships:
-            family = self._channels.family(channel)
-            await self._presence.lose(family, channel, info_of(connection))
+            await self._lost(connection, channel)
+
+    async def _lost(self, connection: Connection, channel: str) -> None:
+        """Nobody wanted to leave: the client may be back in a moment."""
+        family = self._channels.family(channel)
+        await self._presence.lose(family, channel, info_of(connection))
 
     async def _absent(self, connection: Connection, channel: str) -> None:
         family = self._channels.family(channel)
@@ -201,5 +204,5 @@ class Subscribing:
 def info_of(connection: Connection) -> ClientInfo:
     """How others see a connection."""
     identity = connection.session.identity
-    info = msgspec.Raw(identity.info) if identity.info else ABSENT
+    info = msgspec.json.decode(identity.info) if identity.info else None
     return ClientInfo(identity.user, connection.session.client, info)

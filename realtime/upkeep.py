@@ -110,27 +110,31 @@ class Upkeep:
         await self._channels.close_idle()
 
     async def sweep(self) -> None:
-        """One comparison; a failing one is tried again at the next sweep."""
-        try:
-            if self._restored:
-                self._restored = False
-                await self._repair()
-            await self._send_kept()
-            await self._announce_heads()
-        except BrokerUnavailable:
-            pass
-        except Exception as error:  # noqa: BLE001  last resort of a loop that must not die
-            log.warning("realtime.sweep_failed error=%r", error)
+        """One comparison; what fails is tried again at the next sweep, and stops nothing else."""
+        for step in (self._announce_heads, self._repair, self._send_kept):
+            try:
+                await step()
+            except BrokerUnavailable:
+                pass
+            except Exception as error:  # noqa: BLE001  last resort of a loop that must not die
+                log.warning("realtime.sweep_failed error=%r", error)
 
     # -- inside ------------------------------------------------------------------------------
 
     async def _repair(self) -> None:
         """After an outage: streams are compared, values read again, leases taken again."""
-        for tail in self._channels.ordered(Delivery.TAIL).values():
-            tail.suspect()
-        await self._presence.renew_now()
-        for name in self._channels.values():
-            await self._refresh_value(name)
+        if not self._restored:
+            return
+        self._restored = False
+        try:
+            for tail in self._channels.ordered(Delivery.TAIL).values():
+                tail.suspect()
+            await self._presence.renew_now()
+            for name in self._channels.values():
+                await self._refresh_value(name)
+        except BaseException:
+            self._restored = True
+            raise
 
     async def _refresh_value(self, name: str) -> None:
         channel = self._channels.get(name)

@@ -22,6 +22,8 @@ SDK_URL = "https://centrifugal.dev/docs/transports/client_sdk"
 PATH = "/connection/websocket"
 DESCRIPTION = """\
 The open Centrifuge client protocol (JSON, version 2) at `{path}`: any Centrifuge SDK connects.
+Where networks break WebSockets: `/connection/sse` or `/connection/http_stream` down, `/emulation`
+up. For clients that only listen: `/connection/uni_websocket` and `/connection/uni_sse`.
 
 A frame holds one or more JSON objects, one a line. `connect` comes first, within {connect} s:
 with the session cookie and an Origin of the application's own, with the token of

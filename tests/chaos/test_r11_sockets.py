@@ -34,7 +34,7 @@ SLOW_WITHIN_S = 10.0
 HALF_OPEN = sized(500, 5000)
 FLOOD_FRAMES = sized(3000, 100_000)
 NEIGHBOUR_FACTOR = sized(10, 2)
-NEIGHBOUR_FLOOR_MS = 50
+NEIGHBOUR_FLOOR_MS = sized(500, 50)
 LIMITS = Limits(max_user_connections=20_000)
 
 

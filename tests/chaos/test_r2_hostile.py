@@ -37,7 +37,7 @@ DOCUMENTED = {d.code for d in DISCONNECTS} | SOCKET_CODES
 REFUSALS = {e.code for e in ERRORS}
 RSS_MORE_MIB = 20
 NEIGHBOUR_FACTOR = sized(10, 2)
-NEIGHBOUR_FLOOR_MS = 50
+NEIGHBOUR_FLOOR_MS = sized(500, 50)
 """Below this a ratio says nothing on a shared machine."""
 
 

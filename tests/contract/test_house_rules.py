@@ -31,7 +31,7 @@ FENCES = {
         ),
     ),
     "structlog": ("app",),
-    "jwt": ("app.infra.tokens",),
+    "jwt": ("app.infra.tokens", "realtime.tokens"),
     "prometheus_client": ("app.http", "app.infra"),
 }
 """Who may import a library: these modules and what stands below them."""

@@ -1,5 +1,6 @@
 """What a family may allow beyond listening, and what the server may do to its clients."""
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -15,11 +16,13 @@ from realtime import (
     MemoryBroker,
     MemoryBus,
     RealtimeError,
+    Snapshot,
     TokenExpired,
 )
 from realtime.codes import FORCED_RECONNECT
 from realtime.messages import HistoryRequest
 from realtime.model import Grant, Hooks, Welcome
+from realtime.ordered import OrderedChannel
 from realtime.testing import Client, Kit, ManualClock, MemoryLog
 from tests.realtime.families import FAMILIES, LOG, everybody, members
 from tests.realtime.waiting import until
@@ -239,6 +242,52 @@ class TestServerSide:
             assert (sub["recovered"], sub["offset"]) == (True, 3)
             assert [p["data"] for p in sub["publications"]] == [1, 2]
 
+    async def test_what_comes_meanwhile_follows_the_answer(self) -> None:
+        """Publications between a subscription and the answer to `connect` are kept in order."""
+        gate = asyncio.Event()
+
+        async def slowly(_identity: Identity, _channel: str) -> Snapshot | None:
+            await gate.wait()
+            return None
+
+        slow = ChannelFamily("slow:{id}", Delivery.TAIL, members, slowly)
+        async with Kit([*ALL, slow]) as house:
+            client = house.client(replace(LEARNER, channels=("talk:1", "slow:1")))
+            client.send('{"id":1,"connect":{}}')
+            await until(lambda: "talk:1" in client.connection.memberships)
+            await house.node.publish_tail("talk:1", b"1")
+            gate.set()
+            await client.assert_push("talk:1")
+            await house.node.publish_tail("talk:1", b"2")
+            await client._find(lambda f: "connect" in f, "the answer")
+            assert (await client.assert_push("talk:1"))["data"] == 2
+
+    async def test_the_answer_comes_first(self) -> None:
+        """A push before the answer to `connect` would be nobody's; a loss meanwhile is 3010."""
+        gate, log = asyncio.Event(), MemoryLog()
+
+        async def slowly(_identity: Identity, _channel: str) -> Snapshot | None:
+            await gate.wait()
+            return None
+
+        slow = ChannelFamily("slow:{id}", Delivery.TAIL, members, slowly)
+        async with Kit([*ALL, slow], log=log) as house:
+            client = house.client(replace(LEARNER, channels=("log:1", "slow:1")))
+            client.send('{"id":1,"connect":{}}')
+            await until(lambda: "log:1" in client.connection.memberships)
+            await house.node.publish_log("log:1", log.commit("log:1", "kept"))
+            assert client.transport.frames == []
+            log.epoch = "log2"
+            await house.node._upkeep.sweep()
+            channel = house.node._channels.get("log:1")
+            assert isinstance(channel, OrderedChannel)
+            await until(lambda: channel.epoch == "log2")
+            gate.set()
+            assert (await client.assert_closed())[0] == 3010
+            kinds = [next(iter(f.get("push", {"id": 0}))) for f in client.transport.frames]
+            assert kinds[0] == "id"
+            assert (await client.assert_push("log:1"))["data"] == "kept"
+
     async def test_a_refused_connect_leaves_nothing_behind(self) -> None:
         """One unknown channel refuses the connect; the client may try again."""
         async with Kit(ALL) as house:
@@ -313,6 +362,10 @@ class TestOrders:
             assert (await near.assert_closed())[0] == 3005
             await api.disconnect(user="7", disconnect=FORCED_RECONNECT)
             assert (await far.assert_closed())[0] == 3011
+            named = await two.connected(replace(LEARNER, user="9"))
+            await api.unsubscribe("talk:1", client=named.connection.session.client)
+            await api.disconnect(client=named.connection.session.client)
+            assert (await named.assert_closed())[0] == 3503
             await api.disconnect(client=stranger.connection.session.client)
             assert (await stranger.assert_closed())[0] == 3503
 

@@ -40,6 +40,23 @@ class TestOpening:
                     pytest.fail(f"accepted {origin}")
             assert refused.value.response.status_code == 403, origin
 
+    async def test_v4_4_2_forty_foreign_origins_are_tried(
+        self, served: Served, nobody: httpx.AsyncClient
+    ) -> None:
+        """S1: as many look-alikes as the table asks for; and two headers are foreign as well."""
+        assert len(set(foreign_origins(served))) >= 40
+        for origins in ([served.url, "https://evil.example"], [served.url, served.url]):
+            headers = [
+                ("connection", "upgrade"),
+                ("upgrade", "websocket"),
+                ("sec-websocket-version", "13"),
+                ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+                *(("origin", origin) for origin in origins),
+            ]
+            answer = await nobody.get("/connection/websocket", headers=headers)
+            # Other socket layers than ours refuse a doubled header themselves, with 400.
+            assert answer.status_code in {400, 403}
+
     async def test_v4_4_2_own_origin_with_cookie_is_the_person(
         self, served: Served, learner: Person
     ) -> None:
@@ -174,6 +191,30 @@ async def closed_soon(wire: Wire) -> None:
     """The server ends the connection within a second."""
     code = await asyncio.wait_for(wire.closed(), REVOKED_WITHIN_S)
     assert code is not None
+
+
+async def test_v7_4_1_a_lost_order_is_made_good(served: Served, person: MakePerson) -> None:
+    """S2: the session's row is gone and nobody said so: the next question ends its sockets."""
+    somebody = await person()
+    async with connected(served.url, await realtime_token(somebody)) as wire:
+        await served.house.db.execute("DELETE FROM sessions WHERE user_id = $1", somebody.id)
+        await served.house.node._upkeep.validity.check()
+        assert await wire.closed() == 3503
+
+
+async def test_v8_3_2_a_role_that_changed_unheard_ends_the_sockets(
+    served: Served, person: MakePerson
+) -> None:
+    """The session lives, but its rights are others than those of the open socket."""
+    somebody = await person()
+    async with connected(served.url, await realtime_token(somebody)) as wire:
+        await served.house.node._upkeep.validity.check()
+        assert "result" not in await wire.command(ping={})
+        await served.house.db.execute(
+            "UPDATE users SET role = 'moderator' WHERE id = $1", somebody.id
+        )
+        await served.house.node._upkeep.validity.check()
+        assert await wire.closed() == 3503
 
 
 async def test_tokens_need_a_session(nobody: httpx.AsyncClient) -> None:
