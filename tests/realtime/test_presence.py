@@ -1,6 +1,7 @@
 """Presence against flapping: a client that comes back within the grace was never away."""
 
 import asyncio
+from dataclasses import replace
 from typing import Self
 
 import pytest
@@ -123,6 +124,25 @@ async def test_two_windows_of_one_user_are_counted_singly() -> None:
         await house.pass_s(4)
         await until(lambda: house.told() == ["leave"])
         assert await house.present() == 2
+
+
+async def test_a_room_that_only_tells_of_comings_and_goings() -> None:
+    """Without presence there is no lease, and the grace holds all the same."""
+    family = replace(LOG, presence=False)
+    bus, clock = MemoryBus(), ManualClock()
+    async with Kit([family], broker=MemoryBroker(bus), clock=clock, limits=LIMITS) as house:
+        watcher = await house.connected(WATCHER)
+        await watcher.subscribe(ROOM)
+        await watcher.assert_push(ROOM, "join")
+        client = await house.connected(LEARNER)
+        await client.subscribe(ROOM)
+        await watcher.assert_push(ROOM, "join")
+        await client.cut()
+        await until(lambda: bool(bus.parked))
+        assert not bus.leases
+        clock.advance(4)
+        await house.node._upkeep.tick()
+        assert (await watcher.assert_push(ROOM, "leave"))["info"]["user"] == "7"
 
 
 async def test_without_grace_a_lost_line_is_a_leave() -> None:
