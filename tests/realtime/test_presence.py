@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -188,6 +188,37 @@ async def test_a_claim_in_an_outage_is_a_join() -> None:
         await asyncio.sleep(0)
         await house.two.node._upkeep.sweep()
         assert await house.present() >= 2
+
+
+async def test_many_leases_are_renewed_in_an_outage_with_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And a lease that is given back while it is renewed does not come to life again."""
+
+    class Slow(MemoryBroker):
+        async def presence_put(self, *args: Any) -> None:
+            await go_on.wait()
+            await super().presence_put(*args)
+
+    bus, go_on = MemoryBus(), asyncio.Event()
+    go_on.set()
+    async with Kit([LOG], broker=Slow(bus), limits=LIMITS) as house:
+        clients = [await house.connected(Identity(str(n), f"s{n}")) for n in range(40)]
+        for client in clients:
+            await client.subscribe(ROOM)
+        bus.down = True
+        await house.node._presence.renew_now()
+        lines = [r.message for r in caplog.records if "lease" in r.message]
+        assert lines == ["realtime.leases_not_renewed count=40"]
+        bus.down = False
+        go_on.clear()
+        renewing = asyncio.create_task(house.node._presence.renew_now())
+        await asyncio.sleep(0)
+        await clients[0].unsubscribe(ROOM)
+        assert len(bus.leases[ROOM]) == 39
+        go_on.set()
+        await renewing
+        assert len(bus.leases[ROOM]) == 39
 
 
 async def test_a_channel_without_presence_parks_nothing() -> None:
