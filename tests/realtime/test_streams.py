@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvicorn
 import websockets
 
 from realtime import Identity, Limits, MemoryBroker, MemoryBus
@@ -35,6 +36,7 @@ class House:
     kit: Kit
     base: str
     http: httpx.AsyncClient
+    server: uvicorn.Server
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ async def running(kit: Kit) -> AsyncIterator[House]:
     async with served(kit) as server:
         base = f"http://{urlsplit(server.url).netloc}"
         async with httpx.AsyncClient(base_url=base, timeout=10) as http:
-            yield House(kit, base, http)
+            yield House(kit, base, http, server.server)
 
 
 class Stream:
@@ -217,6 +219,8 @@ async def test_a_reader_that_stops_is_dropped(house: House) -> None:
         if not house.kit.node.state.connections:
             break
     await until(lambda: house.kit.node.state.connections == 0)
+    # Nothing was read since: only a reset lets the server's socket go.
+    await until(lambda: not house.server.server_state.connections)
     writer.transport.abort()
 
 
