@@ -1,7 +1,6 @@
 """Connects a second, memory of an idle connection, the storm: `python -m tests.load.connects`."""
 
 import argparse
-from pathlib import Path
 
 from tests.load.harness import (
     CHANNEL,
@@ -11,6 +10,7 @@ from tests.load.harness import (
     goal,
     interleaved,
     medians,
+    process_s,
     report,
 )
 
@@ -69,18 +69,12 @@ def memory(box: Bench, reps: int) -> bool:
 def idle(box: Bench) -> bool:
     """What 10 000 sockets that are pinged and answer cost, over more than one ping interval."""
     with box.running(box.ours) as pid:
-        before = ticks(pid)
+        before = process_s(pid)
         row = box.drive(box.ours, pid, "--n", "10000", "--idle", "--settle", "30")
-        used_s = ticks(pid) - before - row["connect_cpu_us_per_conn"] * row["connected"] / 1e6
+        used_s = process_s(pid) - before - row["connect_cpu_us_per_conn"] * row["connected"] / 1e6
     report("idle", connections=row["still_open"], pings=row["app_pings"], cpu_s=round(used_s, 2))
     share = goal("idle: CPU of 10 000 sockets, per cent of a core", used_s / 30 * 100, 5.0)
     return share and row["still_open"] == row["n"] == row["app_pings"]
-
-
-def ticks(pid: int) -> float:
-    """Processor seconds of a process."""
-    fields = Path(f"/proc/{pid}/schedstat").read_text().split()
-    return int(fields[0]) / 1e9
 
 
 def storm(box: Bench, reps: int) -> bool:
