@@ -6,12 +6,15 @@ over descriptors sends to the crowd.
 """
 
 import asyncio
+import logging
 import time
 from array import array
 
 from realtime.protocol import Frame
 from realtime.sending import Send, built_sender, send_in_python
 from realtime.wire import Wire
+
+log = logging.getLogger("realtime")
 
 LEADERS = 8
 """Channels that may lead in one window; more wait for its end, so that a busy socket is not
@@ -27,6 +30,8 @@ class Fanout:
     def __init__(self, window_s: float, *, send: Send | None = None) -> None:
         self.cells = array("i")
         """Slot -> descriptor, or -1 for a wire that may not be written to from the side."""
+        self.holders = array("i")
+        """Slot -> crowds that hold it: while there are any, nobody else gets the slot."""
         self.wires: list[Wire | None] = []
         self.stalled: dict[Wire, None] = {}
         """Wires whose client does not keep up."""
@@ -47,13 +52,17 @@ class Fanout:
             slot = len(self.wires)
             self.wires.append(wire)
             self.cells.append(CLOSED_CELL)
+            self.holders.append(0)
         return slot
 
     def release(self, slot: int) -> None:
-        """Take a slot back; no crowd may hold it any more."""
+        """Take a slot back. One that a crowd still holds is never given to somebody else."""
         self.cells[slot] = CLOSED_CELL
         self.wires[slot] = None
-        self._free.append(slot)
+        if self.holders[slot]:
+            log.error("realtime.slot_still_held slot=%d crowds=%d", slot, self.holders[slot])
+        else:
+            self._free.append(slot)
 
     def tick(self, now: float) -> None:
         """Look at the wires that do not move."""
@@ -149,14 +158,17 @@ class Crowd:
     def add(self, slot: int) -> None:
         """Add a wire; what waits is older than its subscription and leaves without it."""
         self.flush()
-        self._places[slot] = len(self.slots)
-        self.slots.append(slot)
+        if slot not in self._places:
+            self._places[slot] = len(self.slots)
+            self.slots.append(slot)
+            self._fanout.holders[slot] += 1
 
     def remove(self, slot: int) -> None:
         """Take a wire off; the last one fills its place."""
         place = self._places.pop(slot, None)
         if place is None:
             return
+        self._fanout.holders[slot] -= 1
         last = self.slots.pop()
         if last != slot:
             self.slots[place] = last
