@@ -7,7 +7,6 @@ over descriptors sends to the crowd.
 
 import asyncio
 import logging
-import time
 from array import array
 
 from realtime.protocol import Frame
@@ -20,8 +19,6 @@ LEADERS = 8
 """Channels that may lead in one window; more wait for its end, so that a busy socket is not
 written to once per channel."""
 CLOSED_CELL = -1
-WINDOW_MAX_S = 0.1
-"""A window is as long as its first write took, but no longer: half of the time is for others."""
 
 
 class Fanout:
@@ -85,13 +82,14 @@ class Fanout:
     def _lead(self) -> None:
         """Send what this step of the loop brought, in one write for each connection."""
         crowds, self._soon = self._soon, []
-        took_s = self._deliver(crowds)
+        self._deliver(crowds)
         if self._window is None:
-            self._open_window(took_s)
+            self._open_window()
 
-    def _open_window(self, took_s: float) -> None:
-        window_s = min(max(self._window_s, took_s), WINDOW_MAX_S)
-        self._window = asyncio.get_running_loop().call_later(window_s, self._close_window)
+    def _open_window(self) -> None:
+        """Begin to wait; after the writes, so that they never take all of the time."""
+        loop = asyncio.get_running_loop()
+        self._window = loop.call_later(self._window_s, self._close_window)
 
     def _close_window(self) -> None:
         self._window = None
@@ -101,20 +99,19 @@ class Fanout:
         self._led = [*self._soon, *crowds]
         for crowd in self._led:
             crowd.led = True
+        self._deliver(crowds)
         if self._led:
-            self._open_window(self._deliver(crowds))
+            self._open_window()
 
     # -- to whom -------------------------------------------------------------------------------
 
-    def _deliver(self, crowds: "list[Crowd]") -> float:
-        """Send what waits; returns the seconds that this took."""
-        started = time.perf_counter()
+    def _deliver(self, crowds: "list[Crowd]") -> None:
+        """Send what waits."""
         busy = [crowd for crowd in dict.fromkeys(crowds) if crowd.waiting]
         if len(busy) == 1:
             busy[0].flush()
         elif busy:
             self._merge(busy)
-        return time.perf_counter() - started
 
     def _merge(self, crowds: "list[Crowd]") -> None:
         """Several channels at once: a connection on many of them gets one write."""
