@@ -131,6 +131,9 @@ class ChannelFamily:
     snapshot: TakeSnapshot | None = None
     presence: bool = False
     join_leave: bool = False
+    """Whether subscribers hear who comes and goes."""
+    join_leave_to_all: bool = True
+    """False: only those hear of it who asked for it with `subscribe`."""
     authorize_publish: Authorize | None = None
     """TAIL only: who may publish from a client. None: nobody."""
     authorize_read: Authorize | None = None

@@ -13,9 +13,10 @@ import pytest
 import uvicorn
 import websockets
 
-from realtime import Identity, Limits, MemoryBroker, MemoryBus
+from realtime import Identity, Limits, MemoryBroker, MemoryBus, TokenExpired
+from realtime.codes import INTERNAL
 from realtime.model import Hooks, Welcome
-from realtime.testing import Kit
+from realtime.testing import Kit, token_is_user
 from tests.realtime.families import FAMILIES, RPC
 from tests.realtime.served import COOKIE, ORIGIN, served
 from tests.realtime.waiting import until
@@ -27,6 +28,16 @@ SMALL = Limits(max_frame_bytes=2000, outgoing_max_bytes=20_000, write_timeout_s=
 async def greet(_identity: Identity, _data: bytes) -> Welcome:
     """Subscribe everybody to one channel."""
     return Welcome(("value:1",))
+
+
+async def verify(token: str) -> Identity:
+    """Tokens are users; some have a story."""
+    match token:
+        case "expired":
+            raise TokenExpired
+        case "broken":
+            raise INTERNAL.error()
+    return await token_is_user(token)
 
 
 @dataclass
@@ -236,7 +247,8 @@ class TestListening:
     @pytest.fixture
     async def greeting(self) -> AsyncIterator[House]:
         limits = Limits(ping_interval_s=1, pong_timeout_s=0.1)
-        async with running(Kit(FAMILIES, limits=limits, hooks=Hooks(greet))) as one:
+        kit = Kit(FAMILIES, limits=limits, hooks=Hooks(greet), verify_token=verify)
+        async with running(kit) as one:
             yield one
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -274,6 +286,9 @@ class TestListening:
         """A client that cannot ask again is told whether to come again."""
         async with stream(greeting, "/connection/uni_sse", {"token": "bad"}) as down:
             assert (await down.next())["disconnect"]["code"] == 3500
+        for token, code in (("expired", 3005), ("broken", 3004)):
+            async with stream(greeting, "/connection/uni_sse", {"token": token}) as down:
+                assert (await down.next())["disconnect"]["code"] == code
         async with stream(greeting, "/connection/uni_sse", {}, cookie=COOKIE) as down:
             refusal = (await down.next())["disconnect"]
             assert refusal == {"code": 3507, "reason": "unauthorized"}
