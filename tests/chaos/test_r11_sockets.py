@@ -35,7 +35,7 @@ HALF_OPEN = sized(500, 5000)
 FLOOD_FRAMES = sized(3000, 100_000)
 NEIGHBOUR_FACTOR = sized(10, 2)
 NEIGHBOUR_FLOOR_MS = sized(500, 50)
-LIMITS = Limits(max_user_connections=20_000)
+LIMITS = Limits(max_user_connections=20_000, drain_s=0.01)
 
 
 @asynccontextmanager
