@@ -41,7 +41,7 @@ def connects(box: Bench, reps: int) -> bool:
         for peer in (box.ours, box.node):
             with box.running(peer) as pid:
                 box.drive(peer, pid, *options)
-                warm[peer.name].append(box.drive(peer, pid, *options))
+                warm[peer.name].append(box.drive_undisturbed(peer, pid, *options))
     rows = {peer: medians(runs) for peer, runs in warm.items()}
     for peer, row in rows.items():
         report(
@@ -50,6 +50,7 @@ def connects(box: Bench, reps: int) -> bool:
             per_s=round(row["connect_rate"]),
             cpu_us_each=row["connect_cpu_us_per_conn"],
             connected=row["connected"],
+            foreign_pct=row["foreign_pct"],
         )
     ours, node = rows.values()
     ratio = ours["connect_rate"] / node["connect_rate"]
