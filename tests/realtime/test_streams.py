@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ import pytest
 import uvicorn
 import websockets
 
-from realtime import Identity, Limits, MemoryBroker, MemoryBus, TokenExpired
+from realtime import Broker, Identity, Limits, MemoryBroker, MemoryBus, TokenExpired
+from realtime.broker_redis import RedisBroker, RedisOptions
 from realtime.codes import INTERNAL
 from realtime.model import Hooks, Welcome
 from realtime.testing import Kit, token_is_user
 from tests.realtime.families import FAMILIES, RPC
 from tests.realtime.served import COOKIE, ORIGIN, served
 from tests.realtime.waiting import until
+from tests.support.redis_server import RedisServer
 
 STREAMS = ("/connection/sse", "/connection/http_stream")
 SMALL = Limits(max_frame_bytes=2000, outgoing_max_bytes=20_000, write_timeout_s=0.3)
@@ -195,23 +198,42 @@ async def test_bodies_and_methods_are_checked(house: House) -> None:
     assert answer.status_code == 403
 
 
+async def check_forwarding(owner: Broker, other: Broker) -> None:
+    """One process holds the client, its command lands on the other."""
+    async with (
+        running(Kit(FAMILIES, rpc=RPC, broker=owner, name="owner")) as here,
+        running(Kit(FAMILIES, rpc=RPC, broker=other, name="other")) as there,
+        stream(here, STREAMS[1], {"id": 1, "connect": {"token": "7"}}) as down,
+    ):
+        welcome = (await down.next())["connect"]
+        assert welcome["node"] == "owner"
+        rpc = {"id": 2, "rpc": {"method": "who"}}
+        assert await speak(there, welcome, rpc) == 204
+        assert (await down.next())["rpc"]["data"] == "7"
+        assert await speak(there, {**welcome, "node": "gone"}, rpc) == 404
+
+
 async def test_what_lands_on_another_process_is_forwarded() -> None:
     """The process that holds the client answers it; a process that is gone is 404."""
     bus = MemoryBus()
-    owner = Kit(FAMILIES, rpc=RPC, broker=MemoryBroker(bus), name="owner")
-    other = Kit(FAMILIES, rpc=RPC, broker=MemoryBroker(bus), name="other")
-    async with running(owner) as here, running(other) as there:
-        connect = {"id": 1, "connect": {"token": "7"}}
-        async with stream(here, STREAMS[1], connect) as down:
-            welcome = (await down.next())["connect"]
-            assert welcome["node"] == "owner"
-            rpc = {"id": 2, "rpc": {"method": "who"}}
-            assert await speak(there, welcome, rpc) == 204
-            assert (await down.next())["rpc"]["data"] == "7"
-            assert await speak(there, {**welcome, "node": "gone"}, rpc) == 404
-            bus.down = True
-            assert await speak(there, welcome, rpc) == 503
-            bus.down = False
+    await check_forwarding(MemoryBroker(bus), MemoryBroker(bus))
+
+
+async def test_it_is_forwarded_through_redis(shared_redis: RedisServer) -> None:
+    """The same between processes that share nothing but Redis."""
+    options = RedisOptions(prefix=f"forward{secrets.token_hex(4)}")
+    brokers = [RedisBroker(shared_redis.url, options) for _ in range(2)]
+    await check_forwarding(*brokers)
+
+
+async def test_without_the_broker_it_cannot_be_forwarded() -> None:
+    """503: the client's command timeout and retry do the rest."""
+    bus = MemoryBus()
+    async with running(Kit(FAMILIES, broker=MemoryBroker(bus))) as house:
+        bus.down = True
+        elsewhere = {"session": "s", "node": "elsewhere"}
+        assert await speak(house, elsewhere, {"id": 2, "ping": {}}) == 503
+        bus.down = False
 
 
 async def test_a_reader_that_stops_is_dropped(house: House) -> None:
