@@ -20,7 +20,7 @@ class Subscriber(Protocol):
 class Audience:
     """The subscribers of one channel: those with a wire are sent to together."""
 
-    __slots__ = ("_crowd", "_others", "channel", "members")
+    __slots__ = ("_crowd", "_others", "_watchers", "channel", "members")
 
     def __init__(self, channel: str, fanout: Fanout | None = None) -> None:
         self.channel = channel
@@ -28,6 +28,8 @@ class Audience:
         self._others: dict[Subscriber, Subscriber] = {}
         """Who is pushed to one by one, and what hears in its place: itself, or a view of it."""
         self._crowd = None if fanout is None else Crowd(fanout)
+        self._watchers: dict[Subscriber, None] | None = None
+        """Who asked to hear of joins and leaves; None: everybody hears of them."""
 
     def add(self, member: Subscriber, view: Subscriber | None = None) -> None:
         """Let a subscriber hear everything from now on; a `view` hears it in its place."""
@@ -42,6 +44,8 @@ class Audience:
         """Take a subscriber off, if it is here."""
         self.members.pop(member, None)
         self._others.pop(member, None)
+        if self._watchers:
+            self._watchers.pop(member, None)
         if self._crowd is not None:
             self._crowd.remove(_slot(member))
 
@@ -51,6 +55,23 @@ class Audience:
             self._crowd.push(frame)
         for receiver in tuple(self._others.values()) if self._others else ():
             receiver.push(frame)
+
+    def tell_watchers_only(self) -> None:
+        """From now on joins and leaves are for those who ask."""
+        self._watchers = {}
+
+    def watch(self, member: Subscriber) -> None:
+        """Let a member hear of joins and leaves."""
+        if self._watchers is not None and member in self.members:
+            self._watchers[member] = None
+
+    def tell(self, frame: Frame) -> None:
+        """Give a join or leave to those who hear of such."""
+        if self._watchers is None:
+            self.broadcast(frame)
+            return
+        for member in tuple(self._watchers):
+            self._others.get(member, member).push(frame)
 
     def dismiss(self, reason: Unsubscribed) -> None:
         """End every subscription and say why."""

@@ -119,9 +119,9 @@ class Channels:
             case Kind.PUBLICATION:
                 channel.receive(message)
             case Kind.JOIN:
-                channel.audience.broadcast(PushWriter(name).joined(message.publication.data))
+                channel.audience.tell(PushWriter(name).joined(message.publication.data))
             case Kind.LEAVE:
-                channel.audience.broadcast(PushWriter(name).left(message.publication.data))
+                channel.audience.tell(PushWriter(name).left(message.publication.data))
 
     async def close_idle(self) -> None:
         """Close channels nobody has listened to for the linger time."""
@@ -134,6 +134,8 @@ class Channels:
 
     def _begin(self, name: str) -> None:
         self._open[name] = self._make(name)
+        if not self.family(name).join_leave_to_all:
+            self._open[name].audience.tell_watchers_only()
         loop = asyncio.get_running_loop()
         # A fresh context: the opener may be inside a database transaction.
         task = loop.create_task(self._start(name), context=contextvars.Context())

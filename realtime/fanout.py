@@ -6,19 +6,19 @@ over descriptors sends to the crowd.
 """
 
 import asyncio
-import time
+import logging
 from array import array
 
 from realtime.protocol import Frame
 from realtime.sending import Send, built_sender, send_in_python
 from realtime.wire import Wire
 
+log = logging.getLogger("realtime")
+
 LEADERS = 8
 """Channels that may lead in one window; more wait for its end, so that a busy socket is not
 written to once per channel."""
 CLOSED_CELL = -1
-WINDOW_MAX_S = 0.1
-"""A window is as long as its first write took, but no longer: half of the time is for others."""
 
 
 class Fanout:
@@ -27,6 +27,8 @@ class Fanout:
     def __init__(self, window_s: float, *, send: Send | None = None) -> None:
         self.cells = array("i")
         """Slot -> descriptor, or -1 for a wire that may not be written to from the side."""
+        self.holders = array("i")
+        """Slot -> crowds that hold it: while there are any, nobody else gets the slot."""
         self.wires: list[Wire | None] = []
         self.stalled: dict[Wire, None] = {}
         """Wires whose client does not keep up."""
@@ -47,13 +49,17 @@ class Fanout:
             slot = len(self.wires)
             self.wires.append(wire)
             self.cells.append(CLOSED_CELL)
+            self.holders.append(0)
         return slot
 
     def release(self, slot: int) -> None:
-        """Take a slot back; no crowd may hold it any more."""
+        """Take a slot back. One that a crowd still holds is never given to somebody else."""
         self.cells[slot] = CLOSED_CELL
         self.wires[slot] = None
-        self._free.append(slot)
+        if self.holders[slot]:
+            log.error("realtime.slot_still_held slot=%d crowds=%d", slot, self.holders[slot])
+        else:
+            self._free.append(slot)
 
     def tick(self, now: float) -> None:
         """Look at the wires that do not move."""
@@ -76,13 +82,14 @@ class Fanout:
     def _lead(self) -> None:
         """Send what this step of the loop brought, in one write for each connection."""
         crowds, self._soon = self._soon, []
-        took_s = self._deliver(crowds)
+        self._deliver(crowds)
         if self._window is None:
-            self._open_window(took_s)
+            self._open_window()
 
-    def _open_window(self, took_s: float) -> None:
-        window_s = min(max(self._window_s, took_s), WINDOW_MAX_S)
-        self._window = asyncio.get_running_loop().call_later(window_s, self._close_window)
+    def _open_window(self) -> None:
+        """Begin to wait; after the writes, so that they never take all of the time."""
+        loop = asyncio.get_running_loop()
+        self._window = loop.call_later(self._window_s, self._close_window)
 
     def _close_window(self) -> None:
         self._window = None
@@ -92,20 +99,19 @@ class Fanout:
         self._led = [*self._soon, *crowds]
         for crowd in self._led:
             crowd.led = True
+        self._deliver(crowds)
         if self._led:
-            self._open_window(self._deliver(crowds))
+            self._open_window()
 
     # -- to whom -------------------------------------------------------------------------------
 
-    def _deliver(self, crowds: "list[Crowd]") -> float:
-        """Send what waits; returns the seconds that this took."""
-        started = time.perf_counter()
+    def _deliver(self, crowds: "list[Crowd]") -> None:
+        """Send what waits."""
         busy = [crowd for crowd in dict.fromkeys(crowds) if crowd.waiting]
         if len(busy) == 1:
             busy[0].flush()
         elif busy:
             self._merge(busy)
-        return time.perf_counter() - started
 
     def _merge(self, crowds: "list[Crowd]") -> None:
         """Several channels at once: a connection on many of them gets one write."""
@@ -149,14 +155,17 @@ class Crowd:
     def add(self, slot: int) -> None:
         """Add a wire; what waits is older than its subscription and leaves without it."""
         self.flush()
-        self._places[slot] = len(self.slots)
-        self.slots.append(slot)
+        if slot not in self._places:
+            self._places[slot] = len(self.slots)
+            self.slots.append(slot)
+            self._fanout.holders[slot] += 1
 
     def remove(self, slot: int) -> None:
         """Take a wire off; the last one fills its place."""
         place = self._places.pop(slot, None)
         if place is None:
             return
+        self._fanout.holders[slot] -= 1
         last = self.slots.pop()
         if last != slot:
             self.slots[place] = last

@@ -55,6 +55,8 @@ class Joining:
                 await self._join_value(entry, channel)
             else:
                 await self._join_ordered(entry, channel)
+            if entry.request.join_leave:
+                channel.audience.watch(entry.connection)
 
     async def _join_value(self, entry: Entry, channel: ValueChannel) -> None:
         snapshot = await _take(entry)

@@ -131,6 +131,9 @@ class ChannelFamily:
     snapshot: TakeSnapshot | None = None
     presence: bool = False
     join_leave: bool = False
+    """Whether subscribers hear who comes and goes."""
+    join_leave_to_all: bool = True
+    """False: only those hear of it who asked for it with `subscribe`."""
     authorize_publish: Authorize | None = None
     """TAIL only: who may publish from a client. None: nobody."""
     authorize_read: Authorize | None = None
@@ -194,7 +197,7 @@ class Limits:
     """A connection whose queue is longer: 3008."""
     write_timeout_s: float = 8
     """A transport that accepts nothing for so long: 3008."""
-    flush_window_s: float = 0.01
+    flush_window_s: float = 0.013
     """After a first message, those of so long leave together: one write for each connection."""
     drain_s: float = 5.0
     """Time over which a process that ends sends its clients elsewhere."""

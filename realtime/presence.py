@@ -5,6 +5,7 @@ lost its line is parked for a grace: if the user comes back meanwhile, on whiche
 hears of it. Without a grace a bad network would make every room flicker.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from realtime.protocol import decode_info, encode_info
 
 log = logging.getLogger("realtime")
 
+AT_ONCE = 32
+"""Leases renewed side by side: as many as a broker has connections."""
 PARK_MARGIN_S = 10.0
 """How much longer than the grace the broker remembers: whoever parked must find it at the end."""
 
@@ -107,12 +110,28 @@ class Presence:
         await self.renew_now()
 
     async def renew_now(self) -> None:
-        """Renew every lease of this process."""
-        for (channel, client), data in list(self._mine.items()):
-            if (channel, client) in self._mine:
-                await self._put(channel, client, data)
+        """Renew every lease of this process, some at a time."""
+        places, failed = list(self._mine), 0
+        for start in range(0, len(places), AT_ONCE):
+            some = places[start : start + AT_ONCE]
+            failed += (await asyncio.gather(*map(self._renew_one, some))).count(False)
+        if failed:
+            # One line for all: an outage concerns every lease, and they are renewed when it ends.
+            log.warning("realtime.leases_not_renewed count=%d", failed)
 
     # -- inside ------------------------------------------------------------------------------
+
+    async def _renew_one(self, place: tuple[str, str]) -> bool:
+        """Renew a lease that is still ours; False in an outage."""
+        data = self._mine.get(place)
+        try:
+            if data is not None:
+                await self._broker.presence_put(*place, data, self._limits.presence_ttl_s)
+            if data is not None and place not in self._mine:
+                await self._broker.presence_remove(*place)  # given back meanwhile
+        except BrokerUnavailable:
+            return False
+        return True
 
     async def _claim(self, channel: str, user: str) -> bool:
         """Take over a lease this user left a moment ago."""

@@ -72,6 +72,7 @@ class Wire:
         transport.set_write_buffer_limits(high=0)
         if transport.get_write_buffer_size():
             self._stall()
+            self.uncork()
         else:
             fanout.cells[self.slot] = self._fd
 
@@ -92,6 +93,15 @@ class Wire:
             self.write(data, frames)
         else:
             self._took(sent, data)
+
+    def cork(self) -> None:
+        """Let replies gather, and publications behind them, until `uncork`."""
+        if self._waiting is None and not self._ended:
+            self._stall()
+
+    def uncork(self) -> None:
+        """Send what gathers until the next step of the loop, as one write."""
+        asyncio.get_running_loop().call_soon(self.resumed)
 
     def finish(self, farewell: bytes, *, flush: bool) -> None:
         """Send the last bytes; a backlog that will never be read is not waited for."""
@@ -130,6 +140,7 @@ class Wire:
         """The transport has bytes that the kernel does not take (also the only sign under TLS)."""
         if self._waiting is None:
             self._stall()
+            self.uncork()
 
     def resumed(self) -> None:
         """The transport is empty: go on with what waits here."""
@@ -183,7 +194,6 @@ class Wire:
         self._left = self._transport.get_write_buffer_size()
         self._fanout.cells[self.slot] = NO_DESCRIPTOR
         self._fanout.stalled[self] = None
-        asyncio.get_running_loop().call_soon(self.resumed)
 
     def _settle(self) -> None:
         self._waiting = None
@@ -193,7 +203,7 @@ class Wire:
         """Let the transport wait for the kernel; it may have gone through by the next step."""
         self._transport.write(rest)
         self._left = self._transport.get_write_buffer_size()
-        asyncio.get_running_loop().call_soon(self.resumed)
+        self.uncork()
 
     def _queue(self, data: bytes, frames: int) -> None:
         assert self._waiting is not None

@@ -15,6 +15,7 @@ from litestar.handlers import ASGIRouteHandler, asgi
 
 from app.http.origins import header, own_origins
 from app.http.sockets import ABORT, AuthenticateCookie
+from app.infra.db import AWAY
 from app.kit.errors import AppError
 from realtime import BrokerUnavailable, Connection, Frame, Identity, Node, TransportClosed
 from realtime.codes import Disconnect
@@ -78,7 +79,7 @@ class Gate:
         checked_at = self.node.now()
         try:
             identity: Identity | None = await self._authenticate_cookie(scope)
-        except AppError:
+        except (AppError, *AWAY):
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE) from None
         return self.node.open(
             UnidirectionalTransport(transport) if unidirectional else transport,

@@ -64,7 +64,17 @@ class Shard:
         """Run one command, whatever the link says."""
         cancelled_before = _cancellations()
         try:
-            answer = await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+            return await self._answer(command)
+        finally:
+            if _cancellations() > cancelled_before:
+                # redis-py waits with `asyncio.wait_for`, which loses a cancellation that comes
+                # together with the result or an error (Python <= 3.11): the caller would never
+                # hear of it.
+                raise asyncio.CancelledError
+
+    async def _answer(self, command: tuple[Any, ...]) -> Any:
+        try:
+            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
         except NoScriptError:
             raise
         except MovedError as moved:
@@ -72,11 +82,6 @@ class Shard:
         except FAULTS as fault:
             log.warning("realtime.redis_failed error=%r", fault)
             raise BrokerUnavailable(repr(fault)) from fault
-        if _cancellations() > cancelled_before:
-            # redis-py waits with `asyncio.wait_for`, which loses a cancellation that comes together
-            # with the result (Python <= 3.11): the caller would never hear of it.
-            raise asyncio.CancelledError
-        return answer
 
 
 def _cancellations() -> int:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.chaos
 CHANNEL = "log:1"
 CLIENTS = sized(20, 100)
 EVENTS_PER_S = 25
-STORM_S = sized(10.0, 7200.0)
+STORM_S = sized(8.0, 7200.0)
 PHASE_S = sized(1.5, 60.0)
 HEAL_S = sized(20.0, 60.0)
 LIMITS = Limits(ping_interval_s=sized(1, 25), pong_timeout_s=sized(0.8, 8), sweep_interval_s=0.5)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app.http.http_protocol import HttpProtocol
 from realtime import Limits
 from realtime.testing import Kit, MemoryLog
 from tests.realtime.families import FAMILIES, RPC
@@ -35,7 +36,7 @@ HALF_OPEN = sized(500, 5000)
 FLOOD_FRAMES = sized(3000, 100_000)
 NEIGHBOUR_FACTOR = sized(10, 2)
 NEIGHBOUR_FLOOR_MS = sized(500, 50)
-LIMITS = Limits(max_user_connections=20_000)
+LIMITS = Limits(max_user_connections=20_000, drain_s=0.01)
 
 
 @asynccontextmanager
@@ -233,8 +234,9 @@ async def test_s13_a_flood_ends_its_own_connection_only() -> None:
 
 
 @pytest.mark.timeout(sized(60, 600))
-async def test_s13_half_open_handshakes_hurt_nobody() -> None:
-    """Half a handshake, or a socket without `connect`: served others as before, closed by 3502."""
+async def test_s13_half_open_handshakes_hurt_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a handshake is dropped, a socket without `connect` is closed by 3502, others go on."""
+    monkeypatch.setattr(HttpProtocol, "head_timeout_s", 1.0)
     report = Report("S13-half-open")
     async with house(Limits(connect_timeout_s=1)) as door:
         healthy = Listener(door.url, CHANNEL, "7")
@@ -249,11 +251,15 @@ async def test_s13_half_open_handshakes_hurt_nobody() -> None:
                 for number, (_, writer) in enumerate(wires):
                     writer.write(HANDSHAKE if number % 2 else HANDSHAKE[:60])
                 during_ms = await neighbour_ms(door, healthy)
+                halves = [reader for reader, _ in wires[0::2]]
                 silent = [reader for reader, _ in wires[1::2]]
                 async with asyncio.timeout(10):
                     codes = {
                         (close_codes(await _to_the_end(reader)) or [0])[0] for reader in silent
                     }
+                    answers = await asyncio.gather(
+                        *(reader.read() for reader in halves), return_exceptions=True
+                    )
             finally:
                 for _, writer in wires:
                     writer.transport.abort()
@@ -264,6 +270,8 @@ async def test_s13_half_open_handshakes_hurt_nobody() -> None:
                 "codes": codes,
             }
             report.demand("closed by code", codes == {3502})
+            dropped = [x for x in answers if x == b"" or isinstance(x, ConnectionError)]
+            report.demand("half a handshake is dropped", len(dropped) == len(halves))
             allowed_ms = max(NEIGHBOUR_FACTOR * before_ms, NEIGHBOUR_FLOOR_MS)
             report.demand("the neighbour's p99", during_ms <= allowed_ms)
             report.demand("the neighbour stayed", healthy.connects == 1)

@@ -105,7 +105,10 @@ class Story:
         while True:
             number += 1
             entry = self.log.commit(CHANNEL, time.monotonic())
-            await self.kits[number % 2].node.publish_log(CHANNEL, entry)
+            node = self.kits[number % 2].node
+            await node.publish_log(CHANNEL, entry)
+            # Waits for Redis in an outage, and must not stand in the log's way.
+            await node.publish_value("value:1", b"%d" % number, number)
             await asyncio.sleep(1 / EVENTS_PER_S)
 
     async def _read(self) -> None:

@@ -1,7 +1,6 @@
 """Connects a second, memory of an idle connection, the storm: `python -m tests.load.connects`."""
 
 import argparse
-from pathlib import Path
 
 from tests.load.harness import (
     CHANNEL,
@@ -11,6 +10,7 @@ from tests.load.harness import (
     goal,
     interleaved,
     medians,
+    process_s,
     report,
 )
 
@@ -41,7 +41,7 @@ def connects(box: Bench, reps: int) -> bool:
         for peer in (box.ours, box.node):
             with box.running(peer) as pid:
                 box.drive(peer, pid, *options)
-                warm[peer.name].append(box.drive(peer, pid, *options))
+                warm[peer.name].append(box.drive_undisturbed(peer, pid, *options))
     rows = {peer: medians(runs) for peer, runs in warm.items()}
     for peer, row in rows.items():
         report(
@@ -50,6 +50,7 @@ def connects(box: Bench, reps: int) -> bool:
             per_s=round(row["connect_rate"]),
             cpu_us_each=row["connect_cpu_us_per_conn"],
             connected=row["connected"],
+            foreign_pct=row["foreign_pct"],
         )
     ours, node = rows.values()
     ratio = ours["connect_rate"] / node["connect_rate"]
@@ -69,18 +70,12 @@ def memory(box: Bench, reps: int) -> bool:
 def idle(box: Bench) -> bool:
     """What 10 000 sockets that are pinged and answer cost, over more than one ping interval."""
     with box.running(box.ours) as pid:
-        before = ticks(pid)
+        before = process_s(pid)
         row = box.drive(box.ours, pid, "--n", "10000", "--idle", "--settle", "30")
-        used_s = ticks(pid) - before - row["connect_cpu_us_per_conn"] * row["connected"] / 1e6
+        used_s = process_s(pid) - before - row["connect_cpu_us_per_conn"] * row["connected"] / 1e6
     report("idle", connections=row["still_open"], pings=row["app_pings"], cpu_s=round(used_s, 2))
     share = goal("idle: CPU of 10 000 sockets, per cent of a core", used_s / 30 * 100, 5.0)
     return share and row["still_open"] == row["n"] == row["app_pings"]
-
-
-def ticks(pid: int) -> float:
-    """Processor seconds of a process."""
-    fields = Path(f"/proc/{pid}/schedstat").read_text().split()
-    return int(fields[0]) / 1e9
 
 
 def storm(box: Bench, reps: int) -> bool:

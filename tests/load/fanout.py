@@ -42,6 +42,7 @@ def run(box: Bench, name: str, reps: int) -> bool:
             lost=row["lost"],
             gaps=row["gaps"],
             generator_cpu_pct=row["gen_cpu_pct"],
+            foreign_pct=row["foreign_pct"],
         )
     ours, node, limit = rows.values()
     return GOALS[name](ours, node, limit) and not ours["lost"] and not ours["gaps"]

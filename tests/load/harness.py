@@ -31,6 +31,9 @@ READY = '"id":2,"subscribe"'
 MARK = 123456789
 QUIET_S = float(os.environ.get("QUIET_S", "8"))
 QUIET_SHARE = 0.15
+ATTEMPTS = int(os.environ.get("ATTEMPTS", "3"))
+FOREIGN_PCT = 20.0
+"""A run beside which others used more of a processor is done again."""
 Row = dict[str, Any]
 
 
@@ -47,9 +50,10 @@ class Peer:
 class Bench:
     """Built tools, a Redis, and the peers."""
 
-    def __init__(self, folder: Path, redis_port: int) -> None:
+    def __init__(self, folder: Path, redis_port: int, redis_pid: int) -> None:
         self.folder = folder
         self.redis_port = redis_port
+        self.redis_pid = redis_pid
         self.port = free_port()
         self.wsload = build(folder, "wsload", "-DNO_ZLIB")
         self.climit = build(folder, "climit")
@@ -97,10 +101,21 @@ class Bench:
             log.close()
 
     def measure(self, peer: Peer, *options: str) -> Row:
-        """Start the peer afresh, drive it once."""
-        with self.running(peer) as pid:
+        """Start the peer afresh and drive it; again when somebody else was busy meanwhile."""
+        rows: list[Row] = []
+        while len(rows) < ATTEMPTS and (not rows or rows[-1]["foreign_pct"] > FOREIGN_PCT):
+            with self.running(peer) as pid:
+                wait_for_quiet()
+                rows.append(self.drive(peer, pid, *options))
+        return min(rows, key=lambda row: row["foreign_pct"])
+
+    def drive_undisturbed(self, peer: Peer, pid: int, *options: str) -> Row:
+        """Drive a warm peer; again when somebody else was busy meanwhile."""
+        rows: list[Row] = []
+        while len(rows) < ATTEMPTS and (not rows or rows[-1]["foreign_pct"] > FOREIGN_PCT):
             wait_for_quiet()
-            return self.drive(peer, pid, *options)
+            rows.append(self.drive(peer, pid, *options))
+        return min(rows, key=lambda row: row["foreign_pct"])
 
     def drive(self, peer: Peer, pid: int, *options: str) -> Row:
         """Drive a running peer; returns what the generator saw."""
@@ -108,11 +123,20 @@ class Bench:
         command += ["--settle", "0.4", "--tag", peer.name, *peer.load]
         if "--pub-rate" in options or "--pub-window" in options:
             command += ["--pub", f"redis:{self.redis_port}:{REDIS_CHANNEL}"]
+        started, busy, own = time.monotonic(), busy_s(), self._own_s(pid)
         done = subprocess.run(
             [*command, *options], capture_output=True, text=True, timeout=120, check=False
         )
+        others_s = busy_s() - busy - (self._own_s(pid) - own)
         row: Row = json.loads(done.stdout)
+        row["foreign_pct"] = round(100 * others_s / (time.monotonic() - started), 1)
         return row
+
+    def _own_s(self, pid: int) -> float:
+        """Processor seconds of the server, Redis and the generators that have ended."""
+        children = os.times()
+        ended = children.children_user + children.children_system
+        return process_s(pid) + process_s(self.redis_pid) + ended
 
 
 @contextmanager
@@ -121,8 +145,8 @@ def bench() -> Iterator[Bench]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         stack.enter_context(peer_packages())
-        port = stack.enter_context(redis_server(folder))
-        yield Bench(folder, port)
+        port, pid = stack.enter_context(redis_process(folder))
+        yield Bench(folder, port, pid)
 
 
 @contextmanager
@@ -138,7 +162,14 @@ def peer_packages() -> Iterator[None]:
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[int]:
-    """A Valkey of its own on the generator's processor; slow peers are not cut off."""
+    """The port of a Valkey of its own."""
+    with redis_process(folder) as (port, _):
+        yield port
+
+
+@contextmanager
+def redis_process(folder: Path) -> Iterator[tuple[int, int]]:
+    """Start a Valkey on the generator's processor; slow peers are not cut off. Port, process."""
     port = free_port()
     command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     command += ["--appendonly", "no", "--dir", str(folder)]
@@ -146,7 +177,7 @@ def redis_server(folder: Path) -> Iterator[int]:
     process = subprocess.Popen([*pinned(1), *command], stdout=subprocess.DEVNULL)
     try:
         wait_for_port(port, process)
-        yield port
+        yield port, process.pid
     finally:
         process.kill()
         process.wait()
@@ -205,6 +236,12 @@ def wait_for_quiet() -> None:
         time.sleep(0.3)
         if (busy_s() - before) / 0.3 < QUIET_SHARE:
             return
+
+
+def process_s(pid: int) -> float:
+    """Processor seconds of all threads of a process."""
+    files = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
 
 
 def busy_s() -> float:

@@ -19,7 +19,7 @@ from app.http.health import health_routes
 from app.http.origins import header
 from app.http.server import run
 from app.http.sockets import socket_route
-from realtime import ChannelFamily, Delivery, Identity, Node
+from realtime import ChannelFamily, Delivery, Identity, Limits, Node
 from realtime.broker_redis import RedisBroker
 from realtime.codes import InvalidToken
 
@@ -41,7 +41,7 @@ async def cached_session(scope: Any) -> Identity | None:
     return Identity(user=cookie, session=cookie) if cookie else None
 
 
-def make_app(redis_url: str) -> Litestar:
+def make_app(redis_url: str, limits: Limits) -> Litestar:
     """One node with a channel that everybody may hear."""
     node = Node(
         broker=RedisBroker(redis_url),
@@ -49,6 +49,7 @@ def make_app(redis_url: str) -> Litestar:
         log=None,
         verify_token=no_token,
         map_error=lambda _: None,
+        limits=limits,
     )
 
     async def serving() -> None:
@@ -81,9 +82,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--redis", required=True)
     parser.add_argument("--ws", default=SOCKETS)
+    own = Limits().flush_window_s * 1000
+    parser.add_argument("--window-ms", type=float, default=own, help="of the fan-out")
     chosen = parser.parse_args()
     config = uvicorn.Config(
-        make_app(chosen.redis),
+        make_app(chosen.redis, Limits(flush_window_s=chosen.window_ms / 1000)),
         port=chosen.port,
         loop="uvloop",
         http="httptools",

@@ -11,7 +11,9 @@ from redis.crc import key_slot
 from app.infra.embedded.ports import free_ports
 from realtime import BrokerUnavailable, Identity
 from realtime.broker_redis import RedisBroker, RedisOptions
+from realtime.broker_redis.cluster import Cluster
 from realtime.broker_redis.options import cluster_address
+from realtime.broker_redis.shard import Moved, Shard
 from realtime.testing import Kit, MemoryLog
 from tests.realtime.families import FAMILIES
 from tests.realtime.test_broker import Ear, message
@@ -145,6 +147,48 @@ async def test_two_processes_on_a_cluster_serve_one_audience(shared_cluster: Red
         assert stats == {"num_clients": 1, "num_users": 1}
         await one.node.disconnect_session("s7")
         assert (await client.assert_closed())[0] == 3503
+
+
+def cluster_of(broker: RedisBroker) -> Cluster:
+    """The map of a broker over a cluster."""
+    layout = broker._layout
+    assert isinstance(layout, Cluster)
+    return layout
+
+
+async def test_a_node_that_leaves_takes_its_link_along(shared_cluster: RedisCluster) -> None:
+    """The map names one owner for everything: the other links end, and come back with the slots."""
+    options = RedisOptions(prefix=secrets.token_hex(4), layout_s=3600)
+    async with listening(shared_cluster.url, options) as (broker, _):
+        cluster = cluster_of(broker)
+        for number in range(6):
+            await broker.subscribe(f"t:{number}")
+        only = next(iter(cluster._shards))
+        await cluster._adopt({(0, 16383): only})
+        assert list(cluster._shards) == [only]
+        await cluster._adopt({(0, 99): only})
+        assert broker.state.last_error == "some slots have no owner"
+        with pytest.raises(BrokerUnavailable):
+            await broker.append(channel_on(shared_cluster, shared_cluster.nodes[2]), b"1")
+        await cluster._read_map()
+        await until(lambda: broker.state.connected)
+        assert len(cluster._shards) == 3
+
+
+async def test_a_slot_that_never_stays_is_away(shared_cluster: RedisCluster) -> None:
+    """Moved, and moved again: the caller hears of it instead of waiting."""
+    async with listening(shared_cluster.url) as (broker, _):
+
+        async def moved(_shard: Shard) -> None:
+            raise Moved
+
+        with pytest.raises(BrokerUnavailable, match="moving"):
+            await cluster_of(broker).on("t:1", moved)
+
+
+async def test_a_cluster_that_never_began_can_be_ended() -> None:
+    """Stop without start is quiet."""
+    await RedisBroker("redis+cluster://127.0.0.1:1").stop()
 
 
 def test_the_url_names_every_seed() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from unittest.mock import Mock
 
+import pytest
+
 from realtime.broker_redis import RedisBroker, RedisOptions
 from tests.realtime.waiting import until
 from tests.support.redis_server import RedisServer
@@ -10,9 +12,10 @@ from tests.support.redis_server import RedisServer
 ROUNDS = 300
 
 
-async def test_cancelled_caller_always_ends(shared_redis: RedisServer) -> None:
-    """A cancellation is never lost, however it falls together with Redis' answer."""
-    broker = RedisBroker(shared_redis.url, RedisOptions(prefix="cancelled"))
+@pytest.mark.parametrize("known", [True, False])
+async def test_cancelled_caller_always_ends(redis_server: RedisServer, known: bool) -> None:
+    """A cancellation is never lost, however it falls together with Redis' answer or refusal."""
+    broker = RedisBroker(redis_server.url, RedisOptions(prefix="cancelled"))
     await broker.start(Mock())
     await until(lambda: broker.state.connected)
 
@@ -23,6 +26,8 @@ async def test_cancelled_caller_always_ends(shared_redis: RedisServer) -> None:
 
     try:
         for number in range(ROUNDS):
+            if not known:  # the script is refused first, and sent whole then
+                await broker._layout.on("tail", lambda shard: shard.ask("SCRIPT", "FLUSH"))
             caller = asyncio.create_task(append_for_ever())
             for _ in range(number % 60):
                 await asyncio.sleep(0)

@@ -296,6 +296,24 @@ class TestSlow:
         heir.wire.write(b"mine")
         assert await heir.received(4) == b"mine"
 
+    async def test_a_slot_that_is_still_held_has_no_heir(
+        self, floor: Floor, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A forgotten membership costs a slot and a line in the log, never a stranger's message."""
+        first, crowd = await floor.pair(), Crowd(floor.fanout)
+        slot = first.wire.slot
+        crowd.add(slot)
+        crowd.add(slot)
+        first.transport.abort()
+        await until(lambda: first.wire.slot < 0)
+        assert "slot_still_held" in caplog.text
+        heir = await floor.pair()
+        assert heir.wire.slot != slot
+        crowd.push(wired(1))
+        crowd.flush()
+        heir.wire.write(b"mine")
+        assert await heir.received(4) == b"mine"
+
     async def test_a_broken_socket_is_dropped(self, floor: Floor) -> None:
         """The others do not notice."""
         broken, healthy = await floor.pair(), await floor.pair()
@@ -305,6 +323,7 @@ class TestSlow:
         broken.client.close()
         crowd.push(wired(1))
         assert await healthy.received(SIZE) == wired(1).websocket
+        crowd.remove(broken.wire.slot)
         await until(lambda: broken.wire.slot < 0)
 
 
@@ -328,3 +347,54 @@ def test_without_a_build_python_does_it(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     monkeypatch.setattr(sending, "_candidates", candidates)
     assert built_sender() is None
+
+
+class Sealed(asyncio.Transport):
+    """A transport under TLS: its descriptor carries ciphertext, so nobody may write to it."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        super().__init__({"socket": peer, "ssl_object": object()})
+        self.written: list[bytes] = []
+        self.waiting = 0
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None: ...
+
+
+async def test_under_tls_the_transport_writes(send: Send) -> None:
+    """Never the descriptor; a backlog is queued and bounded as anywhere."""
+    ours, theirs = socket.socketpair()
+    try:
+        fanout = Fanout(WINDOW_S, send=send)
+        transport = Sealed(ours)
+        wire = Wire(transport, fanout, LIMITS, asyncio.get_running_loop().time)
+        crowd = Crowd(fanout)
+        crowd.add(wire.slot)
+        crowd.push(wired(1))
+        crowd.flush()
+        assert transport.written == [wired(1).websocket]
+        transport.waiting = 1
+        wire.paused()
+        crowd.push(wired(2))
+        crowd.flush()
+        wire.write(b"reply")
+        assert transport.written == [wired(1).websocket]
+        transport.waiting = 0
+        wire.resumed()
+        assert b"".join(transport.written[1:]) == wired(2).websocket + b"reply"
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+    finally:
+        ours.close()
+        theirs.close()

@@ -59,7 +59,7 @@ async def test_two_processes_serve_one_audience(shared_redis: RedisServer) -> No
             assert (await client.assert_push(channel))["data"] == data
 
 
-@pytest.mark.parametrize("outage_s", [0.2, 1.0])
+@pytest.mark.parametrize("outage_s", [0.2])
 async def test_r6_redis_is_killed_under_load(redis_server: RedisServer, outage_s: float) -> None:
     """0 lost, 0 doubled, 0 out of order, on both processes; flowing again within 3 s."""
     log = MemoryLog()

@@ -1,7 +1,8 @@
 """Presence against flapping: a client that comes back within the grace was never away."""
 
 import asyncio
-from typing import Self
+from dataclasses import replace
+from typing import Any, Self
 
 import pytest
 
@@ -125,6 +126,25 @@ async def test_two_windows_of_one_user_are_counted_singly() -> None:
         assert await house.present() == 2
 
 
+async def test_a_room_that_only_tells_of_comings_and_goings() -> None:
+    """Without presence there is no lease, and the grace holds all the same."""
+    family = replace(LOG, presence=False)
+    bus, clock = MemoryBus(), ManualClock()
+    async with Kit([family], broker=MemoryBroker(bus), clock=clock, limits=LIMITS) as house:
+        watcher = await house.connected(WATCHER)
+        await watcher.subscribe(ROOM)
+        await watcher.assert_push(ROOM, "join")
+        client = await house.connected(LEARNER)
+        await client.subscribe(ROOM)
+        await watcher.assert_push(ROOM, "join")
+        await client.cut()
+        await until(lambda: bool(bus.parked))
+        assert not bus.leases
+        clock.advance(4)
+        await house.node._upkeep.tick()
+        assert (await watcher.assert_push(ROOM, "leave"))["info"]["user"] == "7"
+
+
 async def test_without_grace_a_lost_line_is_a_leave() -> None:
     """The bound is a setting; zero turns it off."""
     limits = Limits(ping_interval_s=10_000, presence_grace_s=0)
@@ -168,6 +188,37 @@ async def test_a_claim_in_an_outage_is_a_join() -> None:
         await asyncio.sleep(0)
         await house.two.node._upkeep.sweep()
         assert await house.present() >= 2
+
+
+async def test_many_leases_are_renewed_in_an_outage_with_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And a lease that is given back while it is renewed does not come to life again."""
+
+    class Slow(MemoryBroker):
+        async def presence_put(self, *args: Any) -> None:
+            await go_on.wait()
+            await super().presence_put(*args)
+
+    bus, go_on = MemoryBus(), asyncio.Event()
+    go_on.set()
+    async with Kit([LOG], broker=Slow(bus), limits=LIMITS) as house:
+        clients = [await house.connected(Identity(str(n), f"s{n}")) for n in range(40)]
+        for client in clients:
+            await client.subscribe(ROOM)
+        bus.down = True
+        await house.node._presence.renew_now()
+        lines = [r.message for r in caplog.records if "lease" in r.message]
+        assert lines == ["realtime.leases_not_renewed count=40"]
+        bus.down = False
+        go_on.clear()
+        renewing = asyncio.create_task(house.node._presence.renew_now())
+        await asyncio.sleep(0)
+        await clients[0].unsubscribe(ROOM)
+        assert len(bus.leases[ROOM]) == 39
+        go_on.set()
+        await renewing
+        assert len(bus.leases[ROOM]) == 39
 
 
 async def test_a_channel_without_presence_parks_nothing() -> None:

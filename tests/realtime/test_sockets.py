@@ -129,6 +129,41 @@ async def test_malformed_and_oversize_frames_end_the_connection(door: Served) ->
         assert await close_code(client) == 1009
 
 
+async def test_rfc6455_pings_fragments_and_bytes_are_understood(door: Served) -> None:
+    """Whatever a client library does within the protocol."""
+    async with connect(door.url) as client:
+        async with asyncio.timeout(5):
+            await (await client.ping(b"are you there"))
+        await client.send(['{"id":1,', '"connect":{}}'])
+        assert "connect" in json.loads(await client.recv())
+        await client.send(b'{"id":2,"ping":{}}')
+        assert json.loads(await client.recv())["id"] == 2
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"\x81\x01x", 1002),
+        (b"\xc1\x81\0\0\0\0x", 1002),
+        (b"\x81\x81\0\0\0\0\xff", 1007),
+        (b"\x88\x82\0\0\0\0\x03\xe8", 1000),
+        (b"\x88\x82\0\0\0\0\x03\xed", 1002),
+    ],
+    ids=["unmasked", "reserved bit", "not UTF-8", "goodbye", "a code that may not travel"],
+)
+async def test_rfc6455_faults_have_their_codes(own_door: Served, raw: bytes, code: int) -> None:
+    """One close frame, and the connection is gone from the node."""
+    client = socket.create_connection(_address(own_door.url))
+    await asyncio.to_thread(_handshake, client)
+    client.sendall(raw)
+    client.settimeout(5)
+    answer = await asyncio.to_thread(client.recv, 200)
+    client.close()
+    assert answer[0] == 0x88
+    assert int.from_bytes(answer[2:4], "big") == code
+    await until(lambda: own_door.kit.node.state.connections == 0)
+
+
 async def test_a_client_that_goes_leaves_nothing(door: Served) -> None:
     """With and without a goodbye."""
     async with connect(door.url) as client:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,14 +11,18 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvicorn
 import websockets
 
-from realtime import Identity, Limits, MemoryBroker, MemoryBus
+from realtime import Broker, Identity, Limits, MemoryBroker, MemoryBus, TokenExpired
+from realtime.broker_redis import RedisBroker, RedisOptions
+from realtime.codes import INTERNAL
 from realtime.model import Hooks, Welcome
-from realtime.testing import Kit
+from realtime.testing import Kit, token_is_user
 from tests.realtime.families import FAMILIES, RPC
 from tests.realtime.served import COOKIE, ORIGIN, served
 from tests.realtime.waiting import until
+from tests.support.redis_server import RedisServer
 
 STREAMS = ("/connection/sse", "/connection/http_stream")
 SMALL = Limits(max_frame_bytes=2000, outgoing_max_bytes=20_000, write_timeout_s=0.3)
@@ -28,6 +33,16 @@ async def greet(_identity: Identity, _data: bytes) -> Welcome:
     return Welcome(("value:1",))
 
 
+async def verify(token: str) -> Identity:
+    """Tokens are users; some have a story."""
+    match token:
+        case "expired":
+            raise TokenExpired
+        case "broken":
+            raise INTERNAL.error()
+    return await token_is_user(token)
+
+
 @dataclass
 class House:
     """A served kit and an HTTP client of it."""
@@ -35,6 +50,7 @@ class House:
     kit: Kit
     base: str
     http: httpx.AsyncClient
+    server: uvicorn.Server
 
 
 @pytest.fixture
@@ -48,7 +64,7 @@ async def running(kit: Kit) -> AsyncIterator[House]:
     async with served(kit) as server:
         base = f"http://{urlsplit(server.url).netloc}"
         async with httpx.AsyncClient(base_url=base, timeout=10) as http:
-            yield House(kit, base, http)
+            yield House(kit, base, http, server.server)
 
 
 class Stream:
@@ -182,23 +198,42 @@ async def test_bodies_and_methods_are_checked(house: House) -> None:
     assert answer.status_code == 403
 
 
+async def check_forwarding(owner: Broker, other: Broker) -> None:
+    """One process holds the client, its command lands on the other."""
+    async with (
+        running(Kit(FAMILIES, rpc=RPC, broker=owner, name="owner")) as here,
+        running(Kit(FAMILIES, rpc=RPC, broker=other, name="other")) as there,
+        stream(here, STREAMS[1], {"id": 1, "connect": {"token": "7"}}) as down,
+    ):
+        welcome = (await down.next())["connect"]
+        assert welcome["node"] == "owner"
+        rpc = {"id": 2, "rpc": {"method": "who"}}
+        assert await speak(there, welcome, rpc) == 204
+        assert (await down.next())["rpc"]["data"] == "7"
+        assert await speak(there, {**welcome, "node": "gone"}, rpc) == 404
+
+
 async def test_what_lands_on_another_process_is_forwarded() -> None:
     """The process that holds the client answers it; a process that is gone is 404."""
     bus = MemoryBus()
-    owner = Kit(FAMILIES, rpc=RPC, broker=MemoryBroker(bus), name="owner")
-    other = Kit(FAMILIES, rpc=RPC, broker=MemoryBroker(bus), name="other")
-    async with running(owner) as here, running(other) as there:
-        connect = {"id": 1, "connect": {"token": "7"}}
-        async with stream(here, STREAMS[1], connect) as down:
-            welcome = (await down.next())["connect"]
-            assert welcome["node"] == "owner"
-            rpc = {"id": 2, "rpc": {"method": "who"}}
-            assert await speak(there, welcome, rpc) == 204
-            assert (await down.next())["rpc"]["data"] == "7"
-            assert await speak(there, {**welcome, "node": "gone"}, rpc) == 404
-            bus.down = True
-            assert await speak(there, welcome, rpc) == 503
-            bus.down = False
+    await check_forwarding(MemoryBroker(bus), MemoryBroker(bus))
+
+
+async def test_it_is_forwarded_through_redis(shared_redis: RedisServer) -> None:
+    """The same between processes that share nothing but Redis."""
+    options = RedisOptions(prefix=f"forward{secrets.token_hex(4)}")
+    brokers = [RedisBroker(shared_redis.url, options) for _ in range(2)]
+    await check_forwarding(*brokers)
+
+
+async def test_without_the_broker_it_cannot_be_forwarded() -> None:
+    """503: the client's command timeout and retry do the rest."""
+    bus = MemoryBus()
+    async with running(Kit(FAMILIES, broker=MemoryBroker(bus))) as house:
+        bus.down = True
+        elsewhere = {"session": "s", "node": "elsewhere"}
+        assert await speak(house, elsewhere, {"id": 2, "ping": {}}) == 503
+        bus.down = False
 
 
 async def test_a_reader_that_stops_is_dropped(house: House) -> None:
@@ -217,6 +252,8 @@ async def test_a_reader_that_stops_is_dropped(house: House) -> None:
         if not house.kit.node.state.connections:
             break
     await until(lambda: house.kit.node.state.connections == 0)
+    # Nothing was read since: only a reset lets the server's socket go.
+    await until(lambda: not house.server.server_state.connections)
     writer.transport.abort()
 
 
@@ -232,7 +269,8 @@ class TestListening:
     @pytest.fixture
     async def greeting(self) -> AsyncIterator[House]:
         limits = Limits(ping_interval_s=1, pong_timeout_s=0.1)
-        async with running(Kit(FAMILIES, limits=limits, hooks=Hooks(greet))) as one:
+        kit = Kit(FAMILIES, limits=limits, hooks=Hooks(greet), verify_token=verify)
+        async with running(kit) as one:
             yield one
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -270,6 +308,9 @@ class TestListening:
         """A client that cannot ask again is told whether to come again."""
         async with stream(greeting, "/connection/uni_sse", {"token": "bad"}) as down:
             assert (await down.next())["disconnect"]["code"] == 3500
+        for token, code in (("expired", 3005), ("broken", 3004)):
+            async with stream(greeting, "/connection/uni_sse", {"token": token}) as down:
+                assert (await down.next())["disconnect"]["code"] == code
         async with stream(greeting, "/connection/uni_sse", {}, cookie=COOKIE) as down:
             refusal = (await down.next())["disconnect"]
             assert refusal == {"code": 3507, "reason": "unauthorized"}

@@ -328,6 +328,27 @@ class TestServerSide:
             await until(alone)
 
 
+class TestJoinLeave:
+    async def test_only_those_who_asked_hear_of_it(self) -> None:
+        """Where the family wants it so; elsewhere everybody hears."""
+        asked_only = replace(LOG, join_leave_to_all=False)
+        limits = Limits(presence_grace_s=0)
+        async with Kit([asked_only], limits=limits) as house:
+            curious, other = await house.connected(LEARNER), await house.connected(LEARNER)
+            await curious.subscribe("log:1", join_leave=True)
+            await other.subscribe("log:1")
+            for _ in range(2):
+                await curious.assert_push("log:1", "join")
+            await other.unsubscribe("log:1")
+            await curious.assert_push("log:1", "leave")
+            await other.subscribe("log:1")
+            await other.assert_no_push("log:1", "join")
+            await curious.unsubscribe("log:1")
+            await curious.subscribe("log:1")
+            await other.unsubscribe("log:1")
+            await curious.assert_no_push("log:1", "leave")
+
+
 class TestOrders:
     async def test_clients_are_moved_on_every_process(self) -> None:
         """Subscribe, unsubscribe, message, refresh, disconnect: named by user or client."""

@@ -102,7 +102,7 @@ class RedisCluster:
 
     def __init__(self) -> None:
         options = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
-        options += ["--cluster-node-timeout", "5000"]
+        options += ["--cluster-node-timeout", "1000"]
         # A node listens for the others on its port + 10000.
         ports = free_ports(3, steps=(0, 10_000))
         self.nodes = [RedisServer(port, *options) for port in ports]

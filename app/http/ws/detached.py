@@ -25,6 +25,9 @@ from realtime import Connection, Frame, Identity, Node
 from realtime.codes import Disconnect
 from realtime.transport import Owner
 
+SMALLEST_COMMAND = 16
+"""Bytes; a pong of the protocol, masked, is half of that and needs no answer."""
+
 
 class DetachedSocket(asyncio.Protocol):
     """The protocol of a detached transport, and the connection's way out."""
@@ -58,7 +61,13 @@ class DetachedSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client."""
+        if len(data) <= SMALLEST_COMMAND:
+            self._take(self._reader.feed(data))
+            return
+        # A command that needs nothing is answered in the next step: its reply joins this one's.
+        self._wire.cork()
         self._take(self._reader.feed(data))
+        self._wire.uncork()
 
     def pause_writing(self) -> None:
         """The transport has a backlog."""
