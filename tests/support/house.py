@@ -84,7 +84,8 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
 def app_environment(
     settings_env: dict[str, str], s3_server: S3, fake_llm: FakeLLM
 ) -> dict[str, str]:
-    """The environment of the run's app: cheap hashes, everything else as in `serve`."""
+    """The environment of the run's app: cheap hashes, and limits for many people at one address;
+    everything else as in `serve`."""
     return {
         **settings_env,
         "S3_ENDPOINT_URL": s3_server.endpoint_url,
@@ -97,6 +98,12 @@ def app_environment(
         "SICERDAS_PASSWORD_HASH_TIME_COST": "1",
         "SICERDAS_PASSWORD_HASH_MEMORY_KIB": "8192",
         "SICERDAS_PASSWORD_HASH_PARALLELISM": "1",
+        "SICERDAS_LOGINS_PER_ADDRESS_PER_MINUTE": "100000",
+        "SICERDAS_WRONG_LOGINS_PER_MINUTE": "100000",
+        "SICERDAS_SIGNUPS_PER_ADDRESS_PER_HOUR": "100000",
+        "SICERDAS_QUESTIONS_PER_USER_PER_MINUTE": "100000",
+        "SICERDAS_REPORTS_PER_USER_PER_HOUR": "100000",
+        "SICERDAS_REQUESTS_PER_ADDRESS_PER_MINUTE": "1000000",
     }
 
 
