@@ -19,7 +19,7 @@ SYSTEMS = (
     ("iPad", "iPad"),
     ("Android", "Android"),
     ("Windows", "Windows"),
-    ("ChromeOS", "CrOS"),
+    ("ChromeOS", "CrOS"),  # codespell:ignore cros
     ("macOS", "Mac OS X"),
     ("Linux", "Linux"),
 )
