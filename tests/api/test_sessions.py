@@ -105,6 +105,20 @@ class TestListSessions:
         items = (await someone.http.get(f"{V1}/auth/sessions")).json()["items"]
         assert [one["is_current"] for one in items] == [True]
 
+    async def test_ended_ones_are_forgotten_and_living_ones_kept(
+        self, nobody: httpx.AsyncClient, person: MakePerson, served: Served
+    ) -> None:
+        """What the worker trims lets nobody in any more."""
+        someone = await person()
+        device = await sign_in(nobody, someone)
+        await served.house.db.execute(
+            "UPDATE sessions SET created_at = now() - interval '91 days' WHERE id = $1", device.id
+        )
+        await served.house.sessions.trim()
+        rows = await served.house.db.fetch("SELECT id FROM sessions WHERE user_id = $1", someone.id)
+        assert [row["id"] for row in rows if row["id"] != device.id] == [row["id"] for row in rows]
+        assert (await someone.http.get(f"{V1}/users/me")).status_code == 200
+
 
 class TestEndSession:
     async def test_nobody_logged_in(self, nobody: httpx.AsyncClient) -> None:

@@ -15,9 +15,9 @@ Limits = tuple[float, float, float, float]
 ALIVE = """
 u.deactivated_at IS NULL
 AND s.last_seen_at > now() - make_interval(secs =>
-    CASE WHEN u.role IN ('moderator', 'admin') THEN $2::float8 ELSE $3::float8 END)
+    CASE WHEN u.role IN ('moderator', 'admin') THEN $1::float8 ELSE $2::float8 END)
 AND s.created_at > now() - make_interval(secs =>
-    CASE WHEN u.role IN ('moderator', 'admin') THEN $4::float8 ELSE $5::float8 END)
+    CASE WHEN u.role IN ('moderator', 'admin') THEN $3::float8 ELSE $4::float8 END)
 """
 
 
@@ -45,10 +45,10 @@ async def live_session(db: Queryable, key: bytes | str, limits: Limits) -> Recor
         f"""
         SELECT s.id AS session_id, s.last_seen_at, s.created_at, u.id, u.email, u.name, u.role
         FROM sessions s JOIN users u ON u.id = s.user_id
-        WHERE {column} = $1 AND {ALIVE}
+        WHERE {column} = $5 AND {ALIVE}
         """,
-        key,
         *limits,
+        key,
     )
 
 
@@ -60,11 +60,11 @@ async def live_sessions_of(
         f"""
         SELECT s.id, s.created_at, s.last_seen_at, s.user_agent, s.address
         FROM sessions s JOIN users u ON u.id = s.user_id
-        WHERE s.user_id = $1 AND {ALIVE} AND ($6::text IS NULL OR s.id < $6)
+        WHERE s.user_id = $5 AND {ALIVE} AND ($6::text IS NULL OR s.id < $6)
         ORDER BY s.id DESC LIMIT $7
         """,
-        user_id,
         *limits,
+        user_id,
         before,
         limit,
     )
@@ -98,6 +98,13 @@ async def delete_sessions_of(db: Queryable, user_id: int, *, but: str | None = N
         but,
     )
     return [row["id"] for row in rows]
+
+
+async def delete_ended_sessions(db: Queryable, limits: Limits) -> None:
+    """Rows that let nobody in any more; reads the whole table, once an hour."""
+    await db.execute(
+        f"DELETE FROM sessions s USING users u WHERE u.id = s.user_id AND NOT ({ALIVE})", *limits
+    )
 
 
 def as_session(row: Record, current: str) -> SessionView:

@@ -180,9 +180,12 @@ class Accounts:
         """The id of an account that exists afterwards, verified and with this role.
 
         For the operator and the sample library; an existing account keeps its password.
+        Raises PasswordTooCommon.
         """
         address = normal_email(email)
         row = await users.credentials_by_email(self._db, address)
+        if row is None:
+            self._refuse_weak(password, address, name, "password")
         password_hash = "" if row else await self._passwords.hash(password)
         async with self._db.transaction() as tx:
             row = row or await users.insert_user(tx, address, password_hash, name)

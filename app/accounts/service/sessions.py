@@ -85,6 +85,10 @@ class Sessions:
         ended = await sessions.delete_sessions_of(self._db, principal.user_id)
         return await self.close_sockets(ended)
 
+    async def trim(self) -> None:
+        """Forget sessions that are over."""
+        await sessions.delete_ended_sessions(self._db, self._limits)
+
     async def open_session(self, tx: Connection, user_id: int, client: Client) -> str:
         """The token of a new sign-in, inside the transaction of the reason for it."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
