@@ -52,7 +52,8 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
     """The app on a free loopback port, in this event loop, with the same options as `serve`."""
     configure_logs("json")
     app = create_app(settings)
-    listener = socket.socket()
+    # asyncio turns Nagle's delay (40 ms an answer) off only where the protocol is named.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
