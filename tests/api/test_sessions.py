@@ -12,6 +12,7 @@ from app.http.sessions import COOKIE_NAME
 from tests.api.test_accounts import code_of, new_email
 from tests.story.wire import Wire, connected
 from tests.support.house import PASSWORD, MakePerson, Person, Served
+from tests.support.processes import AppProcess
 
 V1 = "/api/v1"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
@@ -158,6 +159,22 @@ class TestEndSession:
             assert "subscribe" in await other.command(subscribe={"channel": f"user:{someone.id}"})
         assert [await status_of(nobody, one) for one in (ended, kept)] == [401, 200]
 
+    async def test_sockets_of_another_process_close_as_soon(
+        self,
+        nobody: httpx.AsyncClient,
+        person: MakePerson,
+        app_environment: dict[str, str],
+    ) -> None:
+        """Ended in one process, closed in the other within a second."""
+        someone = await person()
+        device = await sign_in(nobody, someone)
+        token = (await nobody.get(f"{V1}/realtime/token", headers=device.headers)).json()["token"]
+        with AppProcess.serve(app_environment) as other:
+            await asyncio.to_thread(other.wait_ready)
+            async with connected(other.url, token) as wire:
+                await someone.http.delete(f"{V1}/auth/sessions/{device.id}")
+                assert await asyncio.wait_for(wire.closed(), SOON_S) == 3503
+
     async def test_ones_own_is_a_logout(self, nobody: httpx.AsyncClient, learner: Person) -> None:
         """The browser forgets its cookie."""
         device = await sign_in(nobody, learner)
@@ -299,6 +316,23 @@ class TestChangePassword:
         statuses = sorted(answer.status_code for answer in answers)
         assert statuses[0] == 200
         assert statuses[1] in {401, 403}
+
+    async def test_no_session_of_the_old_password_outlives_it(
+        self, nobody: httpx.AsyncClient, person: MakePerson
+    ) -> None:
+        """However logins with the old password race with the change, none of them stays."""
+        someone = await person()
+        change = {"current_password": PASSWORD, "new_password": OTHER}
+        old = {"email": someone.email, "password": PASSWORD, "transport": "bearer"}
+        changed, *logins = await asyncio.gather(
+            someone.http.put(f"{V1}/auth/password", json=change),
+            *(nobody.post(f"{V1}/auth/login", json=old) for _ in range(20)),
+        )
+        assert changed.status_code == 200
+        tokens = [answer.json()["token"] for answer in logins if answer.status_code == 200]
+        for token in tokens:
+            headers = {"authorization": f"Bearer {token}"}
+            assert (await nobody.get(f"{V1}/users/me", headers=headers)).status_code == 401
 
 
 class TestSignUpPassword:
