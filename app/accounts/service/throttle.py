@@ -44,4 +44,4 @@ class DoorThrottle:
 
     def _subject(self, email: str) -> str:
         """Redis learns no addresses, and its keys have one length."""
-        return hmac.digest(self._key, email.encode(), hashlib.sha256).hex()
+        return hmac.digest(self._key, b"login-account:" + email.encode(), hashlib.sha256).hex()
