@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from app.accounts import topics as accounts_topics
-from app.accounts.service import Accounts
+from app.accounts.service import Accounts, DoorThrottle, Sessions, UserAdmin
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
 from app.chat import topics as chat_topics
@@ -14,8 +14,11 @@ from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database, translate
 from app.infra.idempotency import IdempotencyKeys, mark_carried_out
 from app.infra.passwords import Passwords
+from app.infra.ratelimit import Rate, RateLimiter
+from app.infra.ratelimit_redis import FAULTS, RedisCounters
 from app.infra.storage import Storage
 from app.infra.tokens import RealtimeTokens
+from app.infra.weak_passwords import WeakPasswords
 from app.interactions import topics as interactions_topics
 from app.interactions.service import Interactions
 from app.kit.errors import AppError, NotFound
@@ -70,6 +73,9 @@ class House:
             parallelism=settings.password_hash_parallelism,
             concurrency=settings.password_hash_concurrency,
         )
+        self.limiter = RateLimiter(
+            RedisCounters(settings.redis_url.reveal(), prefix=settings.redis_prefix), faults=FAULTS
+        )
         self.node = Node(
             broker=RedisBroker(
                 settings.redis_url.reveal(), RedisOptions(prefix=settings.redis_prefix)
@@ -82,14 +88,23 @@ class House:
 
     def _furnish(self, settings: Settings) -> None:
         self.audit = Audit(self.db)
+        self.sessions = Sessions(self.db, settings, end_sockets=self.node.disconnect_session)
         self.accounts = Accounts(
             self.db,
+            self.sessions,
             self.passwords,
+            WeakPasswords(),
+            DoorThrottle(self.limiter, settings),
             self.audit,
             self.log,
-            settings,
+            must_verify=settings.require_verified_email,
             publish_log=self.node.publish_log,
-            end_session_sockets=self.node.disconnect_session,
+        )
+        self.user_admin = UserAdmin(
+            self.db,
+            self.audit,
+            self.log,
+            publish_log=self.node.publish_log,
             end_user_sockets=self.node.disconnect_user,
         )
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
@@ -108,7 +123,12 @@ class House:
             "message": self._message_target,
         }
         self.reports = Reports(
-            self.db, self.audit, self.log, targets, publish_log=self.node.publish_log
+            self.db,
+            self.audit,
+            self.log,
+            targets,
+            publish_log=self.node.publish_log,
+            pace=self.limiter.pace(Rate("reports-user", settings.reports_per_user_per_hour, 3600)),
         )
         self.chat = Chat(
             self.db,
@@ -116,6 +136,7 @@ class House:
             self.node,
             model=ModelInfo(name=settings.openai_model, demo=settings.demo_model),
             answers_per_minute=settings.answers_per_minute,
+            pace=self.limiter.pace(Rate("chat-user", settings.questions_per_user_per_minute, 60)),
         )
 
     @asynccontextmanager
@@ -134,24 +155,25 @@ class House:
                 await self.storage.stop()
         finally:
             self.passwords.close()
+            await self.limiter.close()
             await self.db.stop()
 
     async def identity_of_session_token(self, token: str) -> Identity | None:
         """Who connects with a session cookie; None when the session has ended."""
-        principal = await self.accounts.principal_by_token(token)
+        principal = await self.sessions.principal_by_token(token)
         return as_identity(principal) if principal else None
 
     async def identity_of_realtime_token(self, token: str) -> Identity:
         """Who connects with a token of `/realtime/token`. Raises TokenExpired, InvalidToken."""
         claims = self.tokens.read(token)
-        principal = await self.accounts.principal_by_session(claims.session_id)
+        principal = await self.sessions.principal_by_session(claims.session_id)
         if principal is None or principal.user_id != claims.user_id:
             raise InvalidToken
         return as_identity(principal)
 
     async def sessions_with_the_same_rights(self, connected: Sequence[Identity]) -> set[str]:
         """Which of the connected sessions have neither ended nor changed their role."""
-        living = await self.accounts.living_sessions({who.session for who in connected})
+        living = await self.sessions.living_sessions({who.session for who in connected})
         changed = {who.session for who in connected if _role(who) != living.get(who.session)}
         return living.keys() - changed
 

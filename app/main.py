@@ -17,6 +17,7 @@ from app.contract import documents
 from app.house import House
 from app.http.bodies import StrictRequest, no_upload
 from app.http.docs import contract_routes
+from app.http.flood import with_flood_guard
 from app.http.headers import with_head, with_headers
 from app.http.health import Check, health_routes
 from app.http.idempotency import IdempotencyMiddleware
@@ -87,7 +88,7 @@ def create_app(settings: Settings) -> Litestar:
         dependencies=_dependencies(house),
         guards=[signed_in, no_null],
         middleware=[
-            SessionMiddleware(house.accounts.principal_by_token, settings.public_origins),
+            SessionMiddleware(house.sessions.principal_by_token, settings.public_origins),
             IdempotencyMiddleware(house.idempotency, max_body_bytes=settings.max_body_bytes),
         ],
         exception_handlers=handlers(pages.fallback, translate, no_upload),
@@ -100,7 +101,10 @@ def create_app(settings: Settings) -> Litestar:
     )
     for handler in contract_routes(documents(app), settings.contract_dir / "docs" / "dist"):
         app.register(handler)
-    app.asgi_handler = metrics.around(with_headers(with_head(app.asgi_handler)))
+    guarded = with_flood_guard(
+        with_head(app.asgi_handler), settings.requests_per_address_per_minute
+    )
+    app.asgi_handler = metrics.around(with_headers(guarded))
     return app
 
 
@@ -113,6 +117,8 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "settings": house.settings,
         "tokens": house.tokens,
         "accounts": house.accounts,
+        "sessions": house.sessions,
+        "user_admin": house.user_admin,
         "audit": house.audit,
         "catalog": house.catalog,
         "shelves": house.shelves,

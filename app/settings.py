@@ -52,6 +52,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     password_hash_memory_kib: int = 64 * 1024
     password_hash_parallelism: int = 4
     password_hash_concurrency: int = 4
+    login_free_attempts: int = 5
+    """Then each further wrong password of an account doubles the wait before the next."""
+    login_delay_s: float = 1.0
+    login_delay_max_s: float = 300.0
+    login_forget_s: float = 24 * 3600.0
+    logins_per_address_per_minute: int = 60
+    """An address is an IPv4 address or an IPv6 /64; a class may share one."""
+    wrong_logins_per_minute: int = 600
+    """Of everybody together: a bound of the work that guessing can cause."""
+    signups_per_address_per_hour: int = 60
+    questions_per_user_per_minute: int = 20
+    reports_per_user_per_hour: int = 60
+    requests_per_address_per_minute: int = 6000
+    """A flood guard, counted by each process for itself."""
     view_window_s: int = 30 * 60
     """A viewer counts once per book in this window."""
     answers_per_minute: int = 5
@@ -160,6 +174,21 @@ VARIABLES: dict[str, tuple[str, Parse, bool]] = {
     "password_hash_memory_kib": ("SICERDAS_PASSWORD_HASH_MEMORY_KIB", _positive, False),
     "password_hash_parallelism": ("SICERDAS_PASSWORD_HASH_PARALLELISM", _positive, False),
     "password_hash_concurrency": ("SICERDAS_PASSWORD_HASH_CONCURRENCY", _positive, False),
+    "login_free_attempts": ("SICERDAS_LOGIN_FREE_ATTEMPTS", _positive, False),
+    "login_delay_s": ("SICERDAS_LOGIN_DELAY_S", _seconds, False),
+    "login_delay_max_s": ("SICERDAS_LOGIN_DELAY_MAX_S", _seconds, False),
+    "login_forget_s": ("SICERDAS_LOGIN_FORGET_S", _seconds, False),
+    **{
+        name: (f"SICERDAS_{name.upper()}", _positive, False)
+        for name in (
+            "logins_per_address_per_minute",
+            "wrong_logins_per_minute",
+            "signups_per_address_per_hour",
+            "questions_per_user_per_minute",
+            "reports_per_user_per_hour",
+            "requests_per_address_per_minute",
+        )
+    },
     "view_window_s": ("SICERDAS_VIEW_WINDOW_S", _positive, False),
     "answers_per_minute": ("SICERDAS_ANSWERS_PER_MINUTE", _positive, False),
     "answer_max_tokens": ("SICERDAS_ANSWER_MAX_TOKENS", _positive, False),

@@ -72,7 +72,13 @@ async def work(house: House, model: LanguageModel) -> None:
     """Answer questions until cancelled. A part that dies takes the whole with it, loudly."""
     pool = pool_of(house, model)
     listener = Listener(house.db, WAKE_CHANNEL, pool.hear)
-    keeper = Housekeeper({"channel_log": house.log.trim, "idempotency": house.idempotency.trim})
+    keeper = Housekeeper(
+        {
+            "channel_log": house.log.trim,
+            "idempotency": house.idempotency.trim,
+            "sessions": house.sessions.trim,
+        }
+    )
     parts = [asyncio.create_task(part.run()) for part in (pool, listener, keeper)]
     log.info("worker.ready", model=model.name)
     try:

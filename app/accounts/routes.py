@@ -2,27 +2,30 @@
 
 from typing import Any, Literal
 
-from litestar import Request, Response, get, post, put
+from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.params import FromQuery, JSONBody
 
 from app.accounts.schemas import (
+    ChangePassword,
     Client,
     Deactivate,
     LogIn,
     NoContentYet,
     RealtimeToken,
+    SessionsEnded,
+    SessionView,
     SetRole,
     SignedIn,
     SignUp,
     UpdateMe,
     User,
 )
-from app.accounts.service import Accounts
+from app.accounts.service import Accounts, Sessions, UserAdmin
 from app.http.etag import conditional, if_match, versioned
-from app.http.params import Limit, OptionalCursor, OptionalText, PathId
-from app.http.sessions import expired_cookie, session_cookie
+from app.http.params import Limit, OptionalCursor, OptionalText, PathId, PathWord
+from app.http.sessions import bearer_token, expired_cookie, session_cookie
 from app.infra.listing import PageRequest
 from app.infra.tokens import RealtimeTokens
 from app.kit.paging import DEFAULT_PAGE, Page
@@ -63,19 +66,70 @@ async def log_in(
 ) -> Response[SignedIn]:
     """Sign in. `"transport": "bearer"` answers the token in the body and sets no cookie."""
     user, token = await accounts.log_in(data, _client(request))
-    if data.transport == "bearer":
-        return Response(SignedIn(user, token), headers={"cache-control": "no-store"})
-    cookie = session_cookie(token, max_age_s=settings.session_absolute_s)
-    return Response(SignedIn(user), cookies=[cookie])
+    return _signed_in(user, token, settings, is_bearer=data.transport == "bearer")
 
 
 @post("/auth/logout", operation_id="logOut", status_code=204)
 async def log_out(
-    principal: NamedDependency[Principal], accounts: NamedDependency[Accounts]
+    principal: NamedDependency[Principal], sessions: NamedDependency[Sessions]
 ) -> Response[None]:
     """End this session; its sockets close."""
-    await accounts.log_out(principal)
+    await sessions.end_own(principal)
     return Response(None, status_code=204, cookies=[expired_cookie()])
+
+
+@put("/auth/password", operation_id="changePassword")
+async def change_password(
+    data: JSONBody[ChangePassword],
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    accounts: NamedDependency[Accounts],
+    settings: NamedDependency[Settings],
+) -> Response[SignedIn]:
+    """Change one's password. All sessions and their sockets end, and this client gets a new one:
+    a cookie, or for a bearer client the token in the body."""
+    user, token = await accounts.change_password(principal, data, _client(request))
+    return _signed_in(user, token, settings, is_bearer=bearer_token(request.scope) is not None)
+
+
+@get("/auth/sessions", operation_id="listSessions")
+async def list_sessions(
+    principal: NamedDependency[Principal],
+    sessions: NamedDependency[Sessions],
+    limit: Limit = DEFAULT_PAGE,
+    cursor: OptionalCursor = None,
+) -> Page[SessionView]:
+    """Where one is signed in, the newest sign-in first."""
+    return await sessions.list_sessions(principal, limit, cursor)
+
+
+@delete("/auth/sessions/{session_id:str}", operation_id="endSession")
+async def end_session(
+    session_id: PathWord,
+    principal: NamedDependency[Principal],
+    sessions: NamedDependency[Sessions],
+) -> Response[None]:
+    """End one of one's own sessions; its sockets close."""
+    await sessions.end_session(principal, session_id)
+    is_own = session_id == principal.session_id
+    return Response(None, status_code=204, cookies=[expired_cookie()] if is_own else [])
+
+
+@post("/auth/sessions/revoke-others", operation_id="endOtherSessions", status_code=200)
+async def end_other_sessions(
+    principal: NamedDependency[Principal], sessions: NamedDependency[Sessions]
+) -> SessionsEnded:
+    """End all of one's sessions but this one; their sockets close."""
+    return SessionsEnded(await sessions.end_others(principal))
+
+
+@post("/auth/sessions/revoke-all", operation_id="endAllSessions", status_code=200)
+async def end_all_sessions(
+    principal: NamedDependency[Principal], sessions: NamedDependency[Sessions]
+) -> Response[SessionsEnded]:
+    """End all of one's sessions, this one as well; their sockets close."""
+    ended = await sessions.end_all(principal)
+    return Response(SessionsEnded(ended), cookies=[expired_cookie()])
 
 
 @get("/realtime/token", operation_id="realtimeToken")
@@ -114,7 +168,7 @@ async def update_me(
 @get("/users", operation_id="listUsers")
 async def list_users(
     principal: NamedDependency[Principal],
-    accounts: NamedDependency[Accounts],
+    user_admin: NamedDependency[UserAdmin],
     q: OptionalText = None,
     role: FromQuery[Role | None] = None,
     status: FromQuery[Literal["active", "deactivated"] | None] = None,
@@ -124,7 +178,7 @@ async def list_users(
 ) -> Page[User]:
     """Accounts, for admins."""
     page = PageRequest(sort, limit, cursor)
-    return await accounts.list_users(principal, q=q, role=role, status=status, page=page)
+    return await user_admin.list_users(principal, q=q, role=role, status=status, page=page)
 
 
 @get("/users/{user_id:int}", operation_id="getUser")
@@ -132,10 +186,10 @@ async def get_user(
     user_id: PathId,
     principal: NamedDependency[Principal],
     request: AnyRequest,
-    accounts: NamedDependency[Accounts],
+    user_admin: NamedDependency[UserAdmin],
 ) -> Response[User]:
     """One account, for admins."""
-    user = await accounts.user_by_id(principal, user_id)
+    user = await user_admin.user_by_id(principal, user_id)
     return conditional(request.scope, user, user.version)
 
 
@@ -145,11 +199,11 @@ async def set_role(
     data: JSONBody[SetRole],
     principal: NamedDependency[Principal],
     request: AnyRequest,
-    accounts: NamedDependency[Accounts],
+    user_admin: NamedDependency[UserAdmin],
 ) -> Response[User]:
-    """Promote or demote, for admins."""
+    """Promote or demote, for admins. The person's sessions end: new rights, new sign-in."""
     version = if_match(request.scope)
-    user = await accounts.set_role(principal, user_id, data.role, version)
+    user = await user_admin.set_role(principal, user_id, data.role, version)
     return versioned(user, user.version)
 
 
@@ -159,11 +213,11 @@ async def deactivate(
     data: JSONBody[Deactivate],
     principal: NamedDependency[Principal],
     request: AnyRequest,
-    accounts: NamedDependency[Accounts],
+    user_admin: NamedDependency[UserAdmin],
 ) -> Response[User]:
     """Close an account, for admins; its sessions and sockets end at once."""
     version = if_match(request.scope)
-    user = await accounts.deactivate(principal, user_id, data.reason, version)
+    user = await user_admin.deactivate(principal, user_id, data.reason, version)
     return versioned(user, user.version)
 
 
@@ -172,12 +226,31 @@ async def reactivate(
     user_id: PathId,
     principal: NamedDependency[Principal],
     request: AnyRequest,
-    accounts: NamedDependency[Accounts],
+    user_admin: NamedDependency[UserAdmin],
 ) -> Response[User]:
     """Open a closed account again, for admins."""
     version = if_match(request.scope)
-    user = await accounts.reactivate(principal, user_id, version)
+    user = await user_admin.reactivate(principal, user_id, version)
     return versioned(user, user.version)
+
+
+@post("/users/{user_id:int}/sign-out", operation_id="signOutUser", status_code=200)
+async def sign_out(
+    user_id: PathId,
+    principal: NamedDependency[Principal],
+    user_admin: NamedDependency[UserAdmin],
+) -> SessionsEnded:
+    """End every session of a person, for admins; their sockets close."""
+    return SessionsEnded(await user_admin.sign_out(principal, user_id))
+
+
+def _signed_in(
+    user: User, token: str, settings: Settings, *, is_bearer: bool
+) -> Response[SignedIn]:
+    if is_bearer:
+        return Response(SignedIn(user, token), headers={"cache-control": "no-store"})
+    cookie = session_cookie(token, max_age_s=settings.session_absolute_s)
+    return Response(SignedIn(user), cookies=[cookie])
 
 
 def _client(request: AnyRequest) -> Client:
@@ -189,6 +262,11 @@ routes = [
     sign_up,
     log_in,
     log_out,
+    change_password,
+    list_sessions,
+    end_session,
+    end_other_sessions,
+    end_all_sessions,
     realtime_token,
     get_me,
     update_me,
@@ -197,4 +275,5 @@ routes = [
     set_role,
     deactivate,
     reactivate,
+    sign_out,
 ]

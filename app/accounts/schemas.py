@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.kit.errors import Conflict, Forbidden, Unauthorized
+from app.kit.errors import Conflict, FieldError, Forbidden, InvalidInput, Unauthorized
 from app.kit.principal import Role
 from app.kit.text import Line
 
@@ -21,7 +21,7 @@ Email = Annotated[
 """At most 254 characters (RFC 5321, 4.5.3.1.3); whether it exists, only mail can tell."""
 
 NewPassword = Annotated[str, Meta(min_length=8, max_length=1024, examples=["sicerdas-demo"])]
-"""Length is the only rule (ASVS 5.0, 6.2); the upper end bounds the cost of hashing."""
+"""No rules of composition (ASVS 5.0, 6.2); the upper end bounds the cost of hashing."""
 
 
 class SignUp(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +38,13 @@ class LogIn(Struct, frozen=True, forbid_unknown_fields=True):
     email: Annotated[str, Meta(max_length=254)]
     password: Annotated[str, Meta(max_length=1024)]
     transport: Literal["cookie", "bearer"] = "cookie"
+
+
+class ChangePassword(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another password; every session ends but the one that asks, which gets a new token."""
+
+    current_password: Annotated[str, Meta(max_length=1024)]
+    new_password: NewPassword
 
 
 class UpdateMe(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +85,23 @@ class SignedIn(Struct, frozen=True, omit_defaults=True):
     token: str | None = None
 
 
+class SessionView(Struct, frozen=True):
+    """A sign-in as its owner sees it; `device` is empty when the browser did not say."""
+
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
+    device: str
+    address: str
+    is_current: bool
+
+
+class SessionsEnded(Struct, frozen=True):
+    """How many sign-ins have ended."""
+
+    ended: int
+
+
 class NoContentYet(Struct, frozen=True):
     """`{}`: nothing tells whether the address was free."""
 
@@ -112,6 +136,23 @@ class WrongCredentials(Unauthorized):
 
     code = "wrong-credentials"
     title = "E-mail or password is wrong"
+
+
+class WrongPassword(Forbidden):
+    """Signed in, but the password that was asked for once more is not right."""
+
+    code = "wrong-password"
+    title = "The current password is wrong"
+
+
+class PasswordTooCommon(InvalidInput):
+    """Among the passwords that are guessed first, or the account's own name or address."""
+
+    code = "password-too-common"
+    title = "This password is easy to guess; take another"
+
+    def __init__(self, field: str = "password") -> None:
+        super().__init__(errors=[FieldError(field, self.title)])
 
 
 class EmailTaken(Conflict):

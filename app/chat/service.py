@@ -38,6 +38,7 @@ from app.chat.tutor.transcript import merge
 from app.chat.tutor.turns import last_word, message_from
 from app.infra.db import Database, Queryable
 from app.infra.listing import cursor_values
+from app.infra.ratelimit import Pace, unhurried
 from app.kit.errors import NotFound
 from app.kit.ids import new_id
 from app.kit.paging import Page, decode_cursor, encode_cursor
@@ -69,20 +70,23 @@ class Chat:
         *,
         model: ModelInfo,
         answers_per_minute: int = 5,
+        pace: Pace = unhurried,
     ) -> None:
         self.model = model
         self._db = db
         self._books = books
         self._tail = tail
         self._answers_per_minute = answers_per_minute
+        self._pace = pace
 
     # --- questions and answers
 
     async def ask(self, principal: Principal, question: AskTutor) -> Asked:
         """Keep a question and wake a worker.
 
-        Raises NotFound (conversation, book), AnswerInProgress, TooManyAnswers.
+        Raises TooManyRequests, NotFound (conversation, book), AnswerInProgress, TooManyAnswers.
         """
+        await self._pace(principal.user_id)
         if question.book_id is not None:
             await self._books.visible_book(principal, question.book_id)
         async with self._db.transaction() as tx:

@@ -55,15 +55,32 @@ def problem_body(error: AppError, instance: str) -> dict[str, Any]:
     }
 
 
-def problem_response(error: AppError, instance: str) -> Response[bytes]:
-    """The finished answer; a failure is never cached."""
+def problem_headers(error: AppError) -> dict[str, str]:
+    """What stands beside the document; a failure is never cached."""
     headers = {"cache-control": "no-store"}
     if "retry_after" in error.extra:
         headers["retry-after"] = str(error.extra["retry_after"])
+    if "policy" in error.extra:
+        headers |= _rate_headers(error.extra)
     if error.status == 401:  # noqa: PLR2004  # RFC 9110, 11.6.1: a 401 names the scheme
         headers["www-authenticate"] = "Bearer"
+    return headers
+
+
+def problem_response(error: AppError, instance: str) -> Response[bytes]:
+    """The finished answer."""
+    headers = problem_headers(error)
     body = msgspec.json.encode(problem_body(error, instance))
     return Response(body, status_code=error.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def _rate_headers(extra: Mapping[str, Any]) -> dict[str, str]:
+    """draft-ietf-httpapi-ratelimit-headers, version 10: what is left, and what the rule is."""
+    name = f'"{extra["policy"]}"'
+    return {
+        "ratelimit": f"{name};r=0;t={extra['retry_after']}",
+        "ratelimit-policy": f"{name};q={extra['limit']};w={extra['window']}",
+    }
 
 
 def handlers(fallback: Fallback, *translate: Translate) -> ExceptionHandlersMap:

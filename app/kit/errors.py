@@ -176,7 +176,8 @@ class PreconditionRequired(AppError):
 
 
 class TooManyRequests(AppError):
-    """A limit was reached; `retry_after` says when to come back, in seconds."""
+    """A limit was reached; `retry_after` says when to come back, in seconds, and `policy`, `limit`
+    and `window` which limit it was."""
 
     status = 429
     code = "too-many-requests"

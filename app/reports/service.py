@@ -11,6 +11,7 @@ from app.audit.service import Audit
 from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database
 from app.infra.listing import PageRequest
+from app.infra.ratelimit import Pace, unhurried
 from app.kit.clock import now
 from app.kit.errors import (
     FieldError,
@@ -67,19 +68,22 @@ class Reports:
         targets: Mapping[str, TargetResolver],
         *,
         publish_log: PublishLog,
+        pace: Pace = unhurried,
     ) -> None:
         self._db = db
         self._audit = audit
         self._log = log
         self._targets = targets
         self._publish_log = publish_log
+        self._pace = pace
 
     async def file_report(self, principal: Principal, form: FileReport) -> tuple[Report, bool]:
         """The report, and whether it is new: the same person's report of a thing that is still
         being looked at answers the first one.
 
-        Raises UnknownTargetType, NotFound, InvalidInput.
+        Raises TooManyRequests, UnknownTargetType, NotFound, InvalidInput.
         """
+        await self._pace(principal.user_id)
         values = await self._checked(principal, form)
         target = (form.target_type, form.target_id)
         told: Told = []

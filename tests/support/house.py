@@ -52,7 +52,8 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
     """The app on a free loopback port, in this event loop, with the same options as `serve`."""
     configure_logs("json")
     app = create_app(settings)
-    listener = socket.socket()
+    # asyncio turns Nagle's delay (40 ms an answer) off only where the protocol is named.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
@@ -84,7 +85,8 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
 def app_environment(
     settings_env: dict[str, str], s3_server: S3, fake_llm: FakeLLM
 ) -> dict[str, str]:
-    """The environment of the run's app: cheap hashes, everything else as in `serve`."""
+    """The environment of the run's app: cheap hashes, and limits for many people at one address;
+    everything else as in `serve`."""
     return {
         **settings_env,
         "S3_ENDPOINT_URL": s3_server.endpoint_url,
@@ -97,6 +99,12 @@ def app_environment(
         "SICERDAS_PASSWORD_HASH_TIME_COST": "1",
         "SICERDAS_PASSWORD_HASH_MEMORY_KIB": "8192",
         "SICERDAS_PASSWORD_HASH_PARALLELISM": "1",
+        "SICERDAS_LOGINS_PER_ADDRESS_PER_MINUTE": "100000",
+        "SICERDAS_WRONG_LOGINS_PER_MINUTE": "100000",
+        "SICERDAS_SIGNUPS_PER_ADDRESS_PER_HOUR": "100000",
+        "SICERDAS_QUESTIONS_PER_USER_PER_MINUTE": "100000",
+        "SICERDAS_REPORTS_PER_USER_PER_HOUR": "100000",
+        "SICERDAS_REQUESTS_PER_ADDRESS_PER_MINUTE": "1000000",
     }
 
 

@@ -19,6 +19,8 @@ import type {
   ReportDraft,
   ReportStatus,
   Role,
+  Session,
+  SessionsEnded,
   User,
 } from './types.ts';
 
@@ -57,6 +59,12 @@ function authCalls(http: Http) {
     login: (email: string, password: string) =>
       http.call<unknown>('POST', '/auth/login', { body: { email, password } }),
     logout: () => http.call<void>('POST', '/auth/logout', { body: {} }),
+    changePassword: (current_password: string, new_password: string) =>
+      http.call<unknown>('PUT', '/auth/password', { body: { current_password, new_password } }),
+    sessions: (query: Query = {}) => http.call<Page<Session>>('GET', '/auth/sessions', { query }),
+    endSession: (id: string) => http.call<void>('DELETE', `/auth/sessions/${id}`),
+    endOtherSessions: () => http.call<SessionsEnded>('POST', '/auth/sessions/revoke-others', { body: {} }),
+    endAllSessions: () => http.call<SessionsEnded>('POST', '/auth/sessions/revoke-all', { body: {} }),
   };
 }
 
@@ -67,6 +75,7 @@ function userCalls(http: Http) {
     list: (query: Query) => http.call<Page<User>>('GET', '/users', { query }),
     setRole: (id: number, role: Role) => http.call<User>('PUT', `/users/${id}/role`, { body: { role } }),
     deactivate: (id: number) => http.call<User | undefined>('POST', `/users/${id}/deactivate`, { body: {} }),
+    signOut: (id: number) => http.call<SessionsEnded>('POST', `/users/${id}/sign-out`, { body: {} }),
     reactivate: (id: number) => http.call<User | undefined>('POST', `/users/${id}/reactivate`, { body: {} }),
   };
 }

@@ -7,6 +7,8 @@ type Schemas = components['schemas'];
 
 export type User = Schemas['User'];
 export type Role = User['role'];
+export type Session = Schemas['SessionView'];
+export type SessionsEnded = Schemas['SessionsEnded'];
 export type Info = Schemas['Info'];
 export type ModelInfo = Schemas['ModelInfo'];
 export type Problem = Schemas['Problem'];

@@ -19,6 +19,9 @@ export const isAdmin = computed(() => me.value?.role === 'admin');
 export const canAuthor = computed(() => me.value?.role === 'teacher' || me.value?.role === 'admin');
 
 const RETRY_START_MS = 2000;
+const COOKIE_GRACE_MS = 250;
+/** The close code of a session that was ended; other final codes would come again at once. */
+const SESSION_ENDED = 3503;
 
 export async function start(): Promise<void> {
   void api.info().then((value) => (info.value = value), () => undefined);
@@ -62,6 +65,17 @@ export async function logout(): Promise<void> {
   }
 }
 
+/** Every session ends, also this one: its new cookie comes with the answer. */
+export async function changePassword(current: string, next: string): Promise<void> {
+  isLeaving = true;
+  try {
+    await api.auth.changePassword(current, next);
+    become(await api.users.me());
+  } finally {
+    isLeaving = false;
+  }
+}
+
 /** The socket's identity is fixed when it connects, so each change of person means a new socket. */
 function become(user: User | null): void {
   live.value?.close();
@@ -72,19 +86,33 @@ function become(user: User | null): void {
     live.value = new Realtime({
       endpoint: `${scheme}://${location.host}/connection/websocket`,
       onLink: (state) => (link.value = state),
-      onTerminated: () => void afterTermination(),
+      onTerminated: (code) => void afterTermination(code),
     });
   });
 }
 
 /** The server closed for good: usually the session was revoked. Find out, and say it. */
-async function afterTermination(): Promise<void> {
+async function afterTermination(code: number): Promise<void> {
   if (!me.value || isLeaving) return;
-  try {
-    await api.users.me();
-  } catch (error) {
-    if ((error as { status?: number }).status !== 401) return;
+  let user = await whoIsHere();
+  if (user === null) {
+    // Another tab may be changing the password: then the new cookie arrives in a moment.
+    await new Promise((done) => setTimeout(done, COOKIE_GRACE_MS));
+    user = await whoIsHere();
+  }
+  if (user === null) {
     toast(t('auth.ended'), 'warn');
     become(null);
+  } else if (user && code === SESSION_ENDED) {
+    become(user);
+  }
+}
+
+/** `undefined` when the server does not say. */
+async function whoIsHere(): Promise<User | null | undefined> {
+  try {
+    return await api.users.me();
+  } catch (error) {
+    return (error as { status?: number }).status === 401 ? null : undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** One's own account: name, role, and the way out. */
+/** One's own account: name, role, password, where one is signed in, and the way out. */
 
 import { useSignal } from '@preact/signals';
 import { useLocation } from 'preact-iso';
@@ -11,6 +11,8 @@ import { leave } from '../lib/leave.ts';
 import { toast } from '../lib/toast.ts';
 import { Guarded } from '../ui/feedback.tsx';
 import { Field } from '../ui/Field.tsx';
+import { PasswordForm } from '../ui/PasswordForm.tsx';
+import { SessionList } from '../ui/SessionList.tsx';
 import { initials, nameOf } from '../lib/text.ts';
 
 export function Account() {
@@ -19,8 +21,25 @@ export function Account() {
     <div class="page page--narrow">
       <Guarded when>
         <Profile />
+        <Security />
       </Guarded>
     </div>
+  );
+}
+
+function Security() {
+  const round = useSignal(0);
+  return (
+    <>
+      <section class="chapter" aria-labelledby="sessions">
+        <h2 id="sessions">{t('sessions.title')}</h2>
+        <SessionList round={String(round.value)} />
+      </section>
+      <section class="chapter" aria-labelledby="password">
+        <h2 id="password">{t('password.title')}</h2>
+        <PasswordForm onChanged={() => (round.value += 1)} />
+      </section>
+    </>
   );
 }
 

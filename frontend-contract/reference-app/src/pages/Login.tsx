@@ -84,6 +84,7 @@ function Door({ title, isNew, other, onSubmit }: DoorProps) {
   }
 
   const fields = problem.value instanceof ApiError ? problem.value.fields : new Map<string, string>();
+  const isWeak = problem.value instanceof ApiError && problem.value.code === 'password-too-common';
   return (
     <div class="door">
       <Mark />
@@ -98,11 +99,11 @@ function Door({ title, isNew, other, onSubmit }: DoorProps) {
           type="password"
           label={t('auth.password')}
           autocomplete={isNew ? 'new-password' : 'current-password'}
-          problem={fields.get('password')}
+          problem={isWeak ? explain(problem.value) : fields.get('password')}
           required
           {...(isNew ? { minLength: MIN_PASSWORD, hint: t('auth.passwordHint') } : {})}
         />
-        {problem.value !== null && (
+        {problem.value !== null && !isWeak && (
           <p class="form__problem" role="alert">
             {sentence(problem.value, isNew)}
           </p>

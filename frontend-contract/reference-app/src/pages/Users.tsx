@@ -110,6 +110,17 @@ function Person({ user, replace }: { user: User; replace: (user: User) => void }
     }
   }
 
+  async function signOut() {
+    isBusy.value = true;
+    try {
+      await api.users.signOut(user.id);
+      toast(t('users.signedOut', { name: nameOf(user) }));
+    } catch (error) {
+      toast(explain(error), 'warn');
+    }
+    isBusy.value = false;
+  }
+
   return (
     <li class="person" data-active={isActive}>
       <span class="avatar" aria-hidden="true">
@@ -137,9 +148,14 @@ function Person({ user, replace }: { user: User; replace: (user: User) => void }
           </option>
         ))}
       </select>
-      <button type="button" class="button button--small" disabled={isSelf || isBusy.value} onClick={toggle}>
-        {t(isActive ? 'users.deactivate' : 'users.reactivate')}
-      </button>
+      <div class="person__deeds">
+        <button type="button" class="button button--small" disabled={isSelf || isBusy.value} onClick={signOut}>
+          {t('users.signOut')}
+        </button>
+        <button type="button" class="button button--small" disabled={isSelf || isBusy.value} onClick={toggle}>
+          {t(isActive ? 'users.deactivate' : 'users.reactivate')}
+        </button>
+      </div>
     </li>
   );
 }

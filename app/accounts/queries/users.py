@@ -1,4 +1,4 @@
-"""Named SQL of accounts, each on a unique index unless it names another."""
+"""Named SQL of people, each on a unique index unless it names another."""
 
 from datetime import datetime
 
@@ -15,22 +15,13 @@ from app.infra.listing import (
     escape_like,
     fetch_page,
 )
-from app.kit.principal import Principal, Role
+from app.kit.principal import Role
 
 OFFICES_LOCK = 0x51CE_DA6
 """Any constant of our own: PostgreSQL's advisory locks are numbers."""
 
 USER = """
 id, email, name, role, created_at, updated_at, version, deactivated_at, email_verified_at
-"""
-
-ENDS_AT = """
-least(
-    s.last_seen_at + make_interval(secs =>
-        CASE WHEN u.role IN ('moderator', 'admin') THEN $2::float8 ELSE $3::float8 END),
-    s.created_at + make_interval(secs =>
-        CASE WHEN u.role IN ('moderator', 'admin') THEN $4::float8 ELSE $5::float8 END)
-)
 """
 
 
@@ -59,8 +50,26 @@ async def credentials_by_email(db: Queryable, email: str) -> Record | None:
     return await db.fetchrow(f"SELECT {USER}, password_hash FROM users WHERE email = $1", email)
 
 
+async def credentials_by_id(db: Queryable, user_id: int) -> Record | None:
+    """One account with its hash, to ask for the password once more."""
+    return await db.fetchrow(f"SELECT {USER}, password_hash FROM users WHERE id = $1", user_id)
+
+
+async def lock_credentials(db: Queryable, user_id: int, password_hash: str) -> bool:
+    """Whether the account is open and its hash still this one; so it stays until the commit."""
+    found = await db.fetchval(
+        """
+        SELECT true FROM users
+        WHERE id = $1 AND password_hash = $2 AND deactivated_at IS NULL FOR NO KEY UPDATE
+        """,
+        user_id,
+        password_hash,
+    )
+    return found is not None
+
+
 async def set_password_hash(db: Queryable, user_id: int, password_hash: str) -> None:
-    """Store a hash made with newer parameters."""
+    """Store another hash, under `lock_credentials`."""
     await db.execute("UPDATE users SET password_hash = $2 WHERE id = $1", user_id, password_hash)
 
 
@@ -136,76 +145,6 @@ async def set_deactivated(
     return _present(row)
 
 
-async def insert_session(
-    db: Queryable, session_id: str, token_hash: bytes, user_id: int, user_agent: str, address: str
-) -> None:
-    """A new sign-in."""
-    await db.execute(
-        """
-        INSERT INTO sessions (id, token_hash, user_id, user_agent, address)
-        VALUES ($1, $2, $3, $4, $5)
-        """,
-        session_id,
-        token_hash,
-        user_id,
-        user_agent,
-        address,
-    )
-
-
-async def live_session(
-    db: Queryable, key: bytes | str, limits: tuple[float, float, float, float]
-) -> Record | None:
-    """The person of a session that is neither idle nor old; found by token hash or by id."""
-    column = "s.token_hash" if isinstance(key, bytes) else "s.id"
-    return await db.fetchrow(
-        f"""
-        SELECT s.id AS session_id, s.last_seen_at, {ENDS_AT} AS ends_at,
-            u.id, u.email, u.name, u.role
-        FROM sessions s JOIN users u ON u.id = s.user_id
-        WHERE {column} = $1 AND u.deactivated_at IS NULL AND {ENDS_AT} > now()
-        """,
-        key,
-        *limits,
-    )
-
-
-async def live_sessions(
-    db: Queryable, session_ids: list[str], limits: tuple[float, float, float, float]
-) -> list[Record]:
-    """Which of these sessions live, and in which role; found by primary key."""
-    return await db.fetch(
-        f"""
-        SELECT s.id AS session_id, u.role
-        FROM sessions s JOIN users u ON u.id = s.user_id
-        WHERE s.id = ANY($1) AND u.deactivated_at IS NULL AND {ENDS_AT} > now()
-        """,
-        session_ids,
-        *limits,
-    )
-
-
-async def touch_session(db: Queryable, session_id: str) -> None:
-    """The session was used; at most once a minute is written."""
-    await db.execute(
-        """
-        UPDATE sessions SET last_seen_at = now()
-        WHERE id = $1 AND last_seen_at < now() - interval '1 minute'
-        """,
-        session_id,
-    )
-
-
-async def delete_session(db: Queryable, session_id: str) -> None:
-    """End one sign-in."""
-    await db.execute("DELETE FROM sessions WHERE id = $1", session_id)
-
-
-async def delete_sessions_of(db: Queryable, user_id: int) -> None:
-    """End every sign-in of a person."""
-    await db.execute("DELETE FROM sessions WHERE user_id = $1", user_id)
-
-
 async def list_users(
     db: Queryable, *, q: str | None, role: str | None, status: str | None, page: PageRequest
 ) -> tuple[list[Record], str | None]:
@@ -242,18 +181,6 @@ def as_user(row: Record) -> User:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         version=row["version"],
-    )
-
-
-def as_principal(row: Record) -> Principal:
-    """A live session's person."""
-    return Principal(
-        user_id=row["id"],
-        role=Role(row["role"]),
-        session_id=row["session_id"],
-        name=row["name"] or "",
-        email=row["email"],
-        session_ends_at=row["ends_at"].timestamp(),
     )
 
 

@@ -1,0 +1,1 @@
+"""Named SQL of accounts: people, and their sessions."""

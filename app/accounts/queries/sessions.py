@@ -1,0 +1,147 @@
+"""Named SQL of sessions. Indexes: the primary key, `token_hash`, `sessions_user`."""
+
+from typing import Any
+
+from asyncpg import Record
+
+from app.accounts.schemas import SessionView
+from app.infra.db import Queryable
+from app.kit.principal import Principal, Role
+from app.kit.user_agent import device_of
+
+Limits = tuple[float, float, float, float]
+"""Idle and absolute seconds: staff idle, others idle, staff absolute, others absolute."""
+
+ENDS_AT = """
+least(
+    s.last_seen_at + make_interval(secs =>
+        CASE WHEN u.role IN ('moderator', 'admin') THEN $1::float8 ELSE $2::float8 END),
+    s.created_at + make_interval(secs =>
+        CASE WHEN u.role IN ('moderator', 'admin') THEN $3::float8 ELSE $4::float8 END)
+)
+"""
+ALIVE = f"u.deactivated_at IS NULL AND {ENDS_AT} > now()"
+
+
+async def insert_session(
+    db: Queryable, session_id: str, token_hash: bytes, user_id: int, user_agent: str, address: str
+) -> None:
+    """A new sign-in."""
+    await db.execute(
+        """
+        INSERT INTO sessions (id, token_hash, user_id, user_agent, address)
+        VALUES ($1, $2, $3, $4, $5)
+        """,
+        session_id,
+        token_hash,
+        user_id,
+        user_agent,
+        address,
+    )
+
+
+async def live_session(db: Queryable, key: bytes | str, limits: Limits) -> Record | None:
+    """The person of a session that is neither idle nor old; found by token hash or by id."""
+    column = "s.token_hash" if isinstance(key, bytes) else "s.id"
+    return await db.fetchrow(
+        f"""
+        SELECT s.id AS session_id, s.last_seen_at, {ENDS_AT} AS ends_at,
+            u.id, u.email, u.name, u.role
+        FROM sessions s JOIN users u ON u.id = s.user_id
+        WHERE {column} = $5 AND {ALIVE}
+        """,
+        *limits,
+        key,
+    )
+
+
+async def live_sessions(db: Queryable, session_ids: list[str], limits: Limits) -> list[Record]:
+    """Which of these sessions live, and in which role; found by primary key."""
+    return await db.fetch(
+        f"""
+        SELECT s.id AS session_id, u.role
+        FROM sessions s JOIN users u ON u.id = s.user_id
+        WHERE s.id = ANY($5) AND {ALIVE}
+        """,
+        *limits,
+        session_ids,
+    )
+
+
+async def live_sessions_of(
+    db: Queryable, user_id: int, limits: Limits, before: str | None, limit: int
+) -> list[Record]:
+    """A person's sessions that still count, the newest first: their ids are in order of time."""
+    rows: list[Record] = await db.fetch(
+        f"""
+        SELECT s.id, s.created_at, s.last_seen_at, s.user_agent, s.address
+        FROM sessions s JOIN users u ON u.id = s.user_id
+        WHERE s.user_id = $5 AND {ALIVE} AND ($6::text IS NULL OR s.id < $6)
+        ORDER BY s.id DESC LIMIT $7
+        """,
+        *limits,
+        user_id,
+        before,
+        limit,
+    )
+    return rows
+
+
+async def touch_session(db: Queryable, session_id: str) -> None:
+    """The session was used; at most once a minute is written."""
+    await db.execute(
+        """
+        UPDATE sessions SET last_seen_at = now()
+        WHERE id = $1 AND last_seen_at < now() - interval '1 minute'
+        """,
+        session_id,
+    )
+
+
+async def delete_session(db: Queryable, user_id: int, session_id: str) -> bool:
+    """End one of a person's sign-ins; False when they have no such."""
+    tag = await db.execute(
+        "DELETE FROM sessions WHERE id = $1 AND user_id = $2", session_id, user_id
+    )
+    return bool(tag != "DELETE 0")
+
+
+async def delete_sessions_of(db: Queryable, user_id: int, *, but: str | None = None) -> list[str]:
+    """End every sign-in of a person, or every other than one; the ids of those that ended."""
+    rows: list[Any] = await db.fetch(
+        "DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2 RETURNING id",
+        user_id,
+        but,
+    )
+    return [row["id"] for row in rows]
+
+
+async def delete_ended_sessions(db: Queryable, limits: Limits) -> None:
+    """Rows that let nobody in any more; reads the whole table, once an hour."""
+    await db.execute(
+        f"DELETE FROM sessions s USING users u WHERE u.id = s.user_id AND NOT ({ALIVE})", *limits
+    )
+
+
+def as_session(row: Record, current: str) -> SessionView:
+    """A row as its owner sees it."""
+    return SessionView(
+        id=row["id"],
+        created_at=row["created_at"],
+        last_seen_at=row["last_seen_at"],
+        device=device_of(row["user_agent"]),
+        address=row["address"],
+        is_current=row["id"] == current,
+    )
+
+
+def as_principal(row: Record) -> Principal:
+    """A live session's person."""
+    return Principal(
+        user_id=row["id"],
+        role=Role(row["role"]),
+        session_id=row["session_id"],
+        name=row["name"] or "",
+        email=row["email"],
+        session_ends_at=row["ends_at"].timestamp(),
+    )

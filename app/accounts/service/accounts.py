@@ -1,0 +1,223 @@
+"""Accounts: one verb, one transaction, one story."""
+
+from typing import Any
+
+import msgspec
+from asyncpg import Connection, Record
+
+from app.accounts.queries import sessions as session_queries
+from app.accounts.queries import users
+from app.accounts.schemas import (
+    AccountDeactivated,
+    ChangePassword,
+    Client,
+    EmailNotVerified,
+    EmailTaken,
+    LogIn,
+    PasswordTooCommon,
+    SignUp,
+    UpdateMe,
+    User,
+    WrongCredentials,
+    WrongPassword,
+    user_channel,
+)
+from app.accounts.service.events import PublishLog, announce, locked, normal_email
+from app.accounts.service.sessions import Sessions
+from app.accounts.service.throttle import DoorThrottle
+from app.audit.service import Audit
+from app.infra.channel_log import DurableChannelLog
+from app.infra.db import Database
+from app.infra.passwords import Passwords
+from app.infra.weak_passwords import WeakPasswords
+from app.kit.errors import NotFound, Unauthorized
+from app.kit.principal import Principal, Role
+from app.kit.text import tidy
+
+RACES = 3
+"""A hash may be renewed by another login between reading and using it; so often it is read anew."""
+
+
+class Accounts:
+    """People: how they come in and out, and what they do with their own account."""
+
+    def __init__(
+        self,
+        db: Database,
+        sessions: Sessions,
+        passwords: Passwords,
+        weak: WeakPasswords,
+        throttle: DoorThrottle,
+        audit: Audit,
+        log: DurableChannelLog,
+        *,
+        must_verify: bool,
+        publish_log: PublishLog,
+    ) -> None:
+        self._db = db
+        self._sessions = sessions
+        self._passwords = passwords
+        self._weak = weak
+        self._throttle = throttle
+        self._audit = audit
+        self._log = log
+        self._must_verify = must_verify
+        self._publish_log = publish_log
+
+    # --- signing in and out
+
+    async def sign_up(self, form: SignUp, client: Client) -> tuple[User, str] | None:
+        """A new account, signed in; None where the address must be confirmed first.
+
+        Then nothing tells whether the address was free.
+        Raises PasswordTooCommon, TooManyRequests, and EmailTaken otherwise.
+        """
+        email, name = normal_email(form.email), tidy(form.name) if form.name else None
+        self._refuse_weak(form.password, email, name, "password")
+        await self._throttle.admit_signup(client.address)
+        password_hash = await self._passwords.hash(form.password)
+        async with self._db.transaction() as tx:
+            row = await users.insert_user(tx, email, password_hash, name)
+            if self._must_verify:
+                return None
+            if row is None:
+                raise EmailTaken
+            token = await self._sessions.open_session(tx, row["id"], client)
+            return users.as_user(row), token
+
+    async def log_in(self, form: LogIn, client: Client) -> tuple[User, str]:
+        """A new session.
+
+        Raises TooManyRequests, WrongCredentials, AccountDeactivated, EmailNotVerified.
+        """
+        email = normal_email(form.email)
+        await self._throttle.admit_login(email, client.address)
+        for _ in range(RACES):
+            row = await users.credentials_by_email(self._db, email)
+            known_hash = row["password_hash"] if row else None
+            if not await self._passwords.verify(known_hash, form.password) or row is None:
+                break
+            await self._throttle.forgive(email)
+            self._check_may_enter(row)
+            token = await self._enter(row, form.password, client)
+            if token is not None:
+                return users.as_user(row), token
+        raise WrongCredentials
+
+    def _check_may_enter(self, row: Record) -> None:
+        if row["deactivated_at"] is not None:
+            raise AccountDeactivated
+        if self._must_verify and row["email_verified_at"] is None:
+            raise EmailNotVerified
+
+    async def _enter(self, row: Record, password: str, client: Client) -> str | None:
+        """A session's token; None when the password or the account changed since `row` was read:
+        whoever knew the old password must not come in after its end."""
+        fresh_hash = None
+        if self._passwords.needs_rehash(row["password_hash"]):
+            fresh_hash = await self._passwords.hash(password)
+        async with self._db.transaction() as tx:
+            if not await users.lock_credentials(tx, row["id"], row["password_hash"]):
+                return None
+            if fresh_hash is not None:
+                await users.set_password_hash(tx, row["id"], fresh_hash)
+            return await self._sessions.open_session(tx, row["id"], client)
+
+    async def change_password(
+        self, principal: Principal, form: ChangePassword, client: Client
+    ) -> tuple[User, str]:
+        """Another password. All sessions end with their sockets; a new one is opened here.
+
+        Raises PasswordTooCommon, TooManyRequests, WrongPassword, Unauthorized.
+        """
+        user_id, email = principal.user_id, principal.email
+        self._refuse_weak(form.new_password, email, principal.name, "new_password")
+        await self._throttle.admit_login(email, client.address)
+        row = await users.credentials_by_id(self._db, user_id)
+        known_hash = row["password_hash"] if row else None
+        if not await self._passwords.verify(known_hash, form.current_password) or row is None:
+            raise WrongPassword
+        await self._throttle.forgive(email)
+        new_hash = await self._passwords.hash(form.new_password)
+        async with self._db.transaction() as tx:
+            if not await users.lock_credentials(tx, user_id, row["password_hash"]):
+                raise WrongPassword
+            await users.set_password_hash(tx, user_id, new_hash)
+            ended = await session_queries.delete_sessions_of(tx, user_id)
+            if principal.session_id not in ended:
+                raise Unauthorized  # ended meanwhile, and nothing is changed in its name
+            token = await self._sessions.open_session(tx, user_id, client)
+            await self._record(tx, principal, "user.password-changed", user_id, {})
+        await self._sessions.close_sockets(ended)
+        return users.as_user(row), token
+
+    # --- one's own account
+
+    async def me(self, principal: Principal) -> User:
+        """The signed-in person's account. Raises NotFound."""
+        row = await users.user_by_id(self._db, principal.user_id)
+        if row is None:
+            raise NotFound
+        return users.as_user(row)
+
+    async def update_me(self, principal: Principal, form: UpdateMe, version: int | None) -> User:
+        """Change one's profile. Raises PreconditionFailed when `version` is old."""
+        async with self._db.transaction() as tx:
+            row = await locked(tx, principal.user_id, version)
+            if isinstance(form.name, msgspec.UnsetType):
+                return users.as_user(row)
+            name = tidy(form.name) if form.name else None
+            row = await users.update_name(tx, principal.user_id, name)
+            user, publication = await announce(tx, self._log, row)
+        await self._publish_log(user_channel(user.id), publication)
+        return user
+
+    # --- for the operator and other rooms
+
+    async def ensure_account(self, email: str, name: str, password: str, role: Role) -> int:
+        """The id of an account that exists afterwards, verified and with this role.
+
+        For the operator and the sample library; an existing account keeps its password.
+        Raises PasswordTooCommon.
+        """
+        address = normal_email(email)
+        row = await users.credentials_by_email(self._db, address)
+        if row is None:
+            self._refuse_weak(password, address, name, "password")
+        password_hash = "" if row else await self._passwords.hash(password)
+        async with self._db.transaction() as tx:
+            row = row or await users.insert_user(tx, address, password_hash, name)
+            row = row or await users.credentials_by_email(tx, address)
+            if row is None:
+                raise NotFound(f"No account {address}")
+            await users.set_verified(tx, address)
+            if row["role"] != role:
+                detail = {"from": row["role"], "to": role.value}
+                await self._record(tx, None, "user.role-set", row["id"], detail)
+                await users.set_role(tx, row["id"], role.value)
+                await session_queries.delete_sessions_of(tx, row["id"])
+        return int(row["id"])
+
+    async def public_name(self, user_id: int) -> str | None:
+        """What others may see of an account; None when there is no such account."""
+        row = await users.user_by_id(self._db, user_id)
+        return (row["name"] or f"#{user_id}") if row else None
+
+    # --- shared steps
+
+    def _refuse_weak(self, password: str, email: str, name: str | None, field: str) -> None:
+        own = (email, email.partition("@")[0], name or "")
+        if self._weak.refuses(password, own):
+            raise PasswordTooCommon(field)
+
+    async def _record(
+        self,
+        tx: Connection,
+        actor: Principal | None,
+        action: str,
+        user_id: int,
+        detail: dict[str, Any],
+    ) -> None:
+        await self._audit.record(
+            tx, actor=actor, action=action, target_type="user", target_id=user_id, detail=detail
+        )

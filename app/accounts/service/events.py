@@ -1,0 +1,41 @@
+"""Steps that several verbs of accounts share."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from asyncpg import Connection, Record
+
+from app.accounts.queries import users
+from app.accounts.schemas import User, UserChanged, user_channel
+from app.infra.channel_log import DurableChannelLog
+from app.kit.errors import NotFound, PreconditionFailed
+from app.kit.text import tidy
+from realtime import Publication
+
+PublishLog = Callable[[str, Publication], Awaitable[None]]
+EndSockets = Callable[[str], Awaitable[None]]
+
+
+async def announce(
+    tx: Connection, channel_log: DurableChannelLog, row: Record
+) -> tuple[User, Publication]:
+    """The account as it is now, and its event: in the log with the fact, to be sent after it."""
+    user = users.as_user(row)
+    event = msgspec.json.encode(UserChanged(user))
+    position = await channel_log.append(tx, user_channel(user.id), event)
+    return user, Publication(data=event, offset=position.offset)
+
+
+async def locked(tx: Connection, user_id: int, version: int | None) -> Record:
+    """The account that a change starts from. Raises NotFound, PreconditionFailed."""
+    row = await users.lock_user(tx, user_id)
+    if row is None:
+        raise NotFound
+    if version is not None and version != row["version"]:
+        raise PreconditionFailed(current_version=row["version"])
+    return row
+
+
+def normal_email(email: str) -> str:
+    """The form in which addresses are stored and compared."""
+    return tidy(email).lower()

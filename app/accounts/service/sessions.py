@@ -1,0 +1,110 @@
+"""Sessions: opened by a sign-in, seen and ended by their owner, and their sockets with them."""
+
+import secrets
+from collections.abc import Collection, Iterable
+
+from asyncpg import Connection
+
+from app.accounts.queries import sessions
+from app.accounts.schemas import Client, SessionView
+from app.accounts.service.events import EndSockets
+from app.infra.db import Database
+from app.kit.clock import now
+from app.kit.errors import NotFound
+from app.kit.ids import new_id
+from app.kit.paging import Page, decode_cursor, encode_cursor
+from app.kit.principal import Principal, Role
+from app.kit.secret import token_hash
+from app.kit.text import storable
+from app.settings import Settings
+
+TOKEN_BYTES = 32
+"""256 random bits: twice what ASVS 5.0, 7.2.3 asks for."""
+SEEN_EVERY_S = 60
+"""How exact `last_seen_at` is: one write a minute per session is cheap."""
+
+
+class Sessions:
+    """Who is signed in where."""
+
+    def __init__(self, db: Database, settings: Settings, *, end_sockets: EndSockets) -> None:
+        self._db = db
+        self._end_sockets = end_sockets
+        self._limits = (
+            float(settings.staff_session_idle_s),
+            float(settings.session_idle_s),
+            float(settings.staff_session_absolute_s),
+            float(settings.session_absolute_s),
+        )
+
+    async def principal_by_token(self, token: str) -> Principal | None:
+        """The person of a session token; None when the session has ended in any way."""
+        row = await sessions.live_session(self._db, token_hash(token), self._limits)
+        if row is None:
+            return None
+        if (now() - row["last_seen_at"]).total_seconds() > SEEN_EVERY_S:
+            await sessions.touch_session(self._db, row["session_id"])
+        return sessions.as_principal(row)
+
+    async def principal_by_session(self, session_id: str) -> Principal | None:
+        """The person of a session named by a realtime token; None when it has ended."""
+        row = await sessions.live_session(self._db, session_id, self._limits)
+        return sessions.as_principal(row) if row else None
+
+    async def living_sessions(self, session_ids: Collection[str]) -> dict[str, Role]:
+        """Those of the sessions that have not ended, with the role that their person has now."""
+        rows = await sessions.live_sessions(self._db, list(session_ids), self._limits)
+        return {row["session_id"]: Role(row["role"]) for row in rows}
+
+    async def list_sessions(
+        self, principal: Principal, limit: int, cursor: str | None
+    ) -> Page[SessionView]:
+        """One's own sign-ins that have not ended, the newest first. Raises InvalidInput."""
+        before = decode_cursor(cursor, str)[0] if cursor else None
+        rows = await sessions.live_sessions_of(
+            self._db, principal.user_id, self._limits, before, limit + 1
+        )
+        page = [sessions.as_session(row, principal.session_id) for row in rows[:limit]]
+        return Page(page, encode_cursor([page[-1].id]) if len(rows) > limit else None)
+
+    async def end_session(self, principal: Principal, session_id: str) -> None:
+        """End one of one's own sign-ins. Raises NotFound, for a stranger's as well."""
+        if not await sessions.delete_session(self._db, principal.user_id, session_id):
+            raise NotFound
+        await self._end_sockets(session_id)
+
+    async def end_own(self, principal: Principal) -> None:
+        """End the session that asks; twice is no fault."""
+        await sessions.delete_session(self._db, principal.user_id, principal.session_id)
+        await self._end_sockets(principal.session_id)
+
+    async def end_others(self, principal: Principal) -> int:
+        """End all of one's sign-ins but this one; their number."""
+        ended = await sessions.delete_sessions_of(
+            self._db, principal.user_id, but=principal.session_id
+        )
+        return await self.close_sockets(ended)
+
+    async def end_all(self, principal: Principal) -> int:
+        """End all of one's sign-ins; their number."""
+        ended = await sessions.delete_sessions_of(self._db, principal.user_id)
+        return await self.close_sockets(ended)
+
+    async def trim(self) -> None:
+        """Forget sessions that are over."""
+        await sessions.delete_ended_sessions(self._db, self._limits)
+
+    async def open_session(self, tx: Connection, user_id: int, client: Client) -> str:
+        """The token of a new sign-in, inside the transaction of the reason for it."""
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        agent, address = storable(client.user_agent), storable(client.address)
+        await sessions.insert_session(tx, new_id(), token_hash(token), user_id, agent, address)
+        return token
+
+    async def close_sockets(self, ended: Iterable[str]) -> int:
+        """After the commit: close what these sessions had open, in every process."""
+        count = 0
+        for session_id in ended:
+            await self._end_sockets(session_id)
+            count += 1
+        return count
