@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 import redis
 
-from app.infra.embedded import valkey
+from app.infra.embedded import ports, valkey
 from app.infra.embedded.datadir import open_data_dir
 from app.infra.embedded.faults import DataDirTaken, MissingPrerequisite, PortTaken, ServiceFailed
 from app.infra.embedded.instance import Instance
@@ -267,6 +267,18 @@ class TestTaken:
         assert done.returncode == 1
         assert f"port {port} is taken by pid {os.getpid()} " in done.stdout
         assert not (tmp_path / "data").exists()
+
+    def test_the_asked_for_port_is_given_to_no_server_of_ours(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Storage once listened on the pages' port before they did; nor may two servers overlap."""
+        asked, other = free_ports(2)
+        demand_free(asked)
+        drawn = iter([asked, other, other - GRPC_STEP, other - GRPC_STEP + 1, other + 1])
+        monkeypatch.setattr(ports.random, "randint", lambda *_range: next(drawn))
+        monkeypatch.setattr(ports, "is_free", lambda _port: True)
+        given = free_ports(2, steps=(0, GRPC_STEP))
+        assert given == (other, other - GRPC_STEP + 1)
 
     def test_a_taken_data_folder_is_refused_with_its_holder(self, tmp_path: Path) -> None:
         """Two instances on one folder would destroy it."""

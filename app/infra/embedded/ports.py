@@ -19,6 +19,9 @@ LOWEST, HIGHEST_BASE, GRPC_STEP = 10_240, 22_767, 10_000
 LISTEN_STATE = "0A"  # /proc/net/tcp
 TRIES = 200
 
+_promised: set[int] = set()
+"""Ports that were asked for by number but are not listened on yet."""
+
 
 def is_free(port: int) -> bool:
     """Whether a server could listen there now."""
@@ -45,16 +48,19 @@ def answers_ok(port: int, path: str, *, timeout_s: float) -> bool:
 
 
 def free_ports(count: int, *, steps: tuple[int, ...] = (0,)) -> tuple[int, ...]:
-    """Choose `count` ports for which port + each step is free.
+    """Choose `count` ports for which port + each step is free and promised to nobody.
 
     Raises:
         EmbeddedError: nearly every port of the range is in use.
     """
     found: list[int] = []
+    given = set(_promised)
     for _ in range(TRIES * count):
         port = random.randint(LOWEST, HIGHEST_BASE)  # noqa: S311 - spread, not secrecy
-        if port not in found and all(is_free(port + step) for step in steps):
+        wanted = {port + step for step in steps}
+        if given.isdisjoint(wanted) and all(map(is_free, wanted)):
             found.append(port)
+            given |= wanted
         if len(found) == count:
             return tuple(found)
     message = f"no {count} free ports between {LOWEST} and {HIGHEST_BASE}"
@@ -62,13 +68,14 @@ def free_ports(count: int, *, steps: tuple[int, ...] = (0,)) -> tuple[int, ...]:
 
 
 def demand_free(port: int) -> None:
-    """Make sure that the asked-for port can be had.
+    """Make sure that the asked-for port can be had, and that no server of ours is given it.
 
     Raises:
         PortTaken: somebody listens there; the text names who.
     """
     if not is_free(port):
         raise PortTaken(port, holder(port))
+    _promised.add(port)
 
 
 def holder(port: int) -> str:
