@@ -27,7 +27,7 @@ def program(name: str) -> str:
     """Find node or npm, the environment's own first."""
     found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
     if found is None:
-        pytest.skip(f"{name} is not installed")
+        pytest.fail(f"{name} is missing from the environment: make setup")
     return found
 
 
