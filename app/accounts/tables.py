@@ -1,6 +1,6 @@
-"""People and their sessions as piccolo tables; the constraints stand in migration 0002."""
+"""People and their sessions as piccolo tables; the constraints stand in the migrations."""
 
-from piccolo.columns import Bytea, ForeignKey, Integer, Serial, Text, Timestamptz
+from piccolo.columns import Array, Bytea, ForeignKey, Integer, Serial, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -9,7 +9,7 @@ class User(Table, tablename="users"):
 
     id = Serial(primary_key=True)
     email = Text(unique=True)
-    password_hash = Text(secret=True)
+    password_hash = Text(secret=True, null=True, default=None)
     name = Text(null=True)
     role = Text(default="user")
     created_at = Timestamptz()
@@ -17,6 +17,7 @@ class User(Table, tablename="users"):
     email_verified_at = Timestamptz(null=True, default=None)
     deactivated_at = Timestamptz(null=True, default=None)
     deactivated_reason = Text(null=True, default=None)
+    deactivated_until = Timestamptz(null=True, default=None)
     version = Integer(default=1)
 
 
@@ -30,3 +31,6 @@ class Session(Table, tablename="sessions"):
     last_seen_at = Timestamptz()
     user_agent = Text()
     address = Text()
+    authenticated_at = Timestamptz()
+    methods = Array(base_column=Text())
+    impersonator_id = ForeignKey(references=User, null=True, default=None)

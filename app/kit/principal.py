@@ -14,6 +14,17 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Method(StrEnum):
+    """How somebody proved who they are; most values are those of RFC 8176."""
+
+    PASSWORD = "pwd"  # noqa: S105  # its name, no secret
+    ONE_TIME_CODE = "otp"
+    RECOVERY_CODE = "recovery"
+    PASSKEY = "swk"
+    FEDERATED = "fed"
+    MAIL = "mail"
+
+
 class Principal(Struct, frozen=True):
     """A signed-in person in one session. Nobody signed in is `None`, never a special Principal."""
 
@@ -24,6 +35,11 @@ class Principal(Struct, frozen=True):
     email: str
     session_ends_at: float | None = None
     """Unix time at which the session ends unless it is used before."""
+    authenticated_at: float = 0.0
+    """Unix time of the last proof in this session: dangerous acts ask for a fresh one."""
+    methods: tuple[Method, ...] = ()
+    impersonator_id: int | None = None
+    """The admin who acts in this person's name."""
 
     @property
     def is_staff(self) -> bool:

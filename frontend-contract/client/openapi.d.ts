@@ -940,6 +940,8 @@ export interface components {
         /**
          * AuditEntry
          * @description One deed, as admins see it; `hash` is the entry's link in the chain, in hex.
+         *
+         *         `impersonator_id` is the admin who acted as `actor_id`.
          */
         AuditEntry: {
             action: string;
@@ -950,6 +952,7 @@ export interface components {
             };
             hash: string;
             id: number;
+            impersonator_id: number | null;
             target_id: string;
             target_type: string;
         };

@@ -1,12 +1,14 @@
 """Named SQL of sessions. Indexes: the primary key, `token_hash`, `sessions_user`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from asyncpg import Record
 
-from app.accounts.schemas import SessionView
+from app.accounts.schemas import Client, SessionView
 from app.infra.db import Queryable
-from app.kit.principal import Principal, Role
+from app.kit.principal import Method, Principal, Role
+from app.kit.text import storable
 from app.kit.user_agent import device_of
 
 Limits = tuple[float, float, float, float]
@@ -20,23 +22,33 @@ least(
         CASE WHEN u.role IN ('moderator', 'admin') THEN $3::float8 ELSE $4::float8 END)
 )
 """
-ALIVE = f"u.deactivated_at IS NULL AND {ENDS_AT} > now()"
+OPEN = "(u.deactivated_at IS NULL OR u.deactivated_until <= now())"
+ALIVE = f"{OPEN} AND {ENDS_AT} > now()"
 
 
 async def insert_session(
-    db: Queryable, session_id: str, token_hash: bytes, user_id: int, user_agent: str, address: str
+    db: Queryable,
+    session_id: str,
+    token_hash: bytes,
+    user_id: int,
+    client: Client,
+    methods: Sequence[str],
+    impersonator_id: int | None,
 ) -> None:
     """A new sign-in."""
     await db.execute(
         """
-        INSERT INTO sessions (id, token_hash, user_id, user_agent, address)
-        VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO sessions
+            (id, token_hash, user_id, user_agent, address, methods, impersonator_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         """,
         session_id,
         token_hash,
         user_id,
-        user_agent,
-        address,
+        storable(client.user_agent),
+        storable(client.address),
+        list(methods),
+        impersonator_id,
     )
 
 
@@ -46,6 +58,7 @@ async def live_session(db: Queryable, key: bytes | str, limits: Limits) -> Recor
     return await db.fetchrow(
         f"""
         SELECT s.id AS session_id, s.last_seen_at, {ENDS_AT} AS ends_at,
+            s.authenticated_at, s.methods, s.impersonator_id,
             u.id, u.email, u.name, u.role
         FROM sessions s JOIN users u ON u.id = s.user_id
         WHERE {column} = $5 AND {ALIVE}
@@ -144,4 +157,7 @@ def as_principal(row: Record) -> Principal:
         name=row["name"] or "",
         email=row["email"],
         session_ends_at=row["ends_at"].timestamp(),
+        authenticated_at=row["authenticated_at"].timestamp(),
+        methods=tuple(Method(method) for method in row["methods"]),
+        impersonator_id=row["impersonator_id"],
     )

@@ -1,7 +1,7 @@
 """Sessions: opened by a sign-in, seen and ended by their owner, and their sockets with them."""
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from asyncpg import Connection
 
@@ -13,9 +13,8 @@ from app.kit.clock import now
 from app.kit.errors import NotFound
 from app.kit.ids import new_id
 from app.kit.paging import Page, decode_cursor, encode_cursor
-from app.kit.principal import Principal, Role
+from app.kit.principal import Method, Principal, Role
 from app.kit.secret import token_hash
-from app.kit.text import storable
 from app.settings import Settings
 
 TOKEN_BYTES = 32
@@ -94,11 +93,19 @@ class Sessions:
         """Forget sessions that are over."""
         await sessions.delete_ended_sessions(self._db, self._limits)
 
-    async def open_session(self, tx: Connection, user_id: int, client: Client) -> str:
+    async def open_session(
+        self,
+        tx: Connection,
+        user_id: int,
+        client: Client,
+        methods: Sequence[Method],
+        impersonator_id: int | None = None,
+    ) -> str:
         """The token of a new sign-in, inside the transaction of the reason for it."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        agent, address = storable(client.user_agent), storable(client.address)
-        await sessions.insert_session(tx, new_id(), token_hash(token), user_id, agent, address)
+        await sessions.insert_session(
+            tx, new_id(), token_hash(token), user_id, client, methods, impersonator_id
+        )
         return token
 
     async def close_sockets(self, ended: Iterable[str]) -> int:
