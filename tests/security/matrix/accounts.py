@@ -39,6 +39,7 @@ ROWS = {
         signed_in(200), sends(current_password=PASSWORD, new_password="another-horse-battery")
     ),
     "realtimeToken": Row(signed_in(200)),
+    "getSession": Row(everybody(200)),
     "listSessions": Row(signed_in(200)),
     "endSession": Row(own(204), a_session),
     "endOtherSessions": Row(signed_in(200)),
