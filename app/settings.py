@@ -39,6 +39,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """True when the answering model is the small one that `make run` brings; pages label it."""
     public_origins: tuple[str, ...] = ()
     """Allowed values of Origin, exact: scheme://host[:port]."""
+    cors_origins: tuple[str, ...] = ()
+    """Other sites whose pages may call the API with a person's session; exact as well."""
     require_verified_email: bool = True
     redis_prefix: str = "sicerdas:"
     database_pool_size: int = 10
@@ -167,6 +169,7 @@ BY_FIELD: dict[str, Parse] = {
     "s3_endpoint_url": _address,
     "openai_base_url": _address,
     "public_origins": _origins,
+    "cors_origins": _origins,
     "llm_repeat_penalty": _seconds,
 }
 BY_TYPE: dict[Any, Parse] = {
