@@ -49,7 +49,7 @@ class House:
                 *reports_topics.families(self.reports),
                 *chat_topics.families(self.chat),
             ],
-            chat_topics.rpc_methods(self.chat),
+            chat_topics.rpc_methods(self.chat, self.idempotency),
         )
 
     def _open_infrastructure(self, settings: Settings) -> None:

@@ -68,25 +68,28 @@ class Sessions:
 
     async def end_session(self, principal: Principal, session_id: str) -> None:
         """End one of one's own sign-ins. Raises NotFound, for a stranger's as well."""
-        if not await sessions.delete_session(self._db, principal.user_id, session_id):
-            raise NotFound
+        async with self._db.transaction() as tx:
+            if not await sessions.delete_session(tx, principal.user_id, session_id):
+                raise NotFound
         await self._end_sockets(session_id)
 
     async def end_own(self, principal: Principal) -> None:
         """End the session that asks; twice is no fault."""
-        await sessions.delete_session(self._db, principal.user_id, principal.session_id)
+        async with self._db.transaction() as tx:
+            await sessions.delete_session(tx, principal.user_id, principal.session_id)
         await self._end_sockets(principal.session_id)
 
     async def end_others(self, principal: Principal) -> int:
         """End all of one's sign-ins but this one; their number."""
-        ended = await sessions.delete_sessions_of(
-            self._db, principal.user_id, but=principal.session_id
-        )
+        async with self._db.transaction() as tx:
+            mine, this = principal.user_id, principal.session_id
+            ended = await sessions.delete_sessions_of(tx, mine, but=this)
         return await self.close_sockets(ended)
 
     async def end_all(self, principal: Principal) -> int:
         """End all of one's sign-ins; their number."""
-        ended = await sessions.delete_sessions_of(self._db, principal.user_id)
+        async with self._db.transaction() as tx:
+            ended = await sessions.delete_sessions_of(tx, principal.user_id)
         return await self.close_sockets(ended)
 
     async def trim(self) -> None:
