@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from app.accounts import topics as accounts_topics
-from app.accounts.service import Accounts, DoorThrottle, Doorway, Sessions, UserAdmin
+from app.accounts.service import Accounts, ApiKeys, DoorThrottle, Doorway, Sessions, UserAdmin
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
 from app.chat import topics as chat_topics
@@ -89,6 +89,7 @@ class House:
     def _furnish(self, settings: Settings) -> None:
         self.audit = Audit(self.db)
         self.sessions = Sessions(self.db, settings, end_sockets=self.node.disconnect_session)
+        self.api_keys = ApiKeys(self.db, self.audit, self.limiter, settings)
         self.doorway = Doorway(self.sessions, must_verify=settings.require_verified_email)
         self.accounts = Accounts(
             self.db,

@@ -26,7 +26,9 @@ from app.http.metrics import Metrics
 from app.http.pages import Pages
 from app.http.params import no_null
 from app.http.problems import handlers
+from app.http.reach import within_reach
 from app.http.sessions import (
+    Doors,
     SessionMiddleware,
     cookie_token,
     provide_principal,
@@ -86,9 +88,16 @@ def create_app(settings: Settings) -> Litestar:
             *pages.routes(),
         ],
         dependencies=_dependencies(house),
-        guards=[signed_in, no_null],
+        guards=[signed_in, within_reach, no_null],
         middleware=[
-            SessionMiddleware(house.sessions.principal_by_token, settings.public_origins),
+            SessionMiddleware(
+                Doors(
+                    by_token=house.sessions.principal_by_token,
+                    by_key=house.api_keys.principal_by_key,
+                    replaced=house.sessions.replace,
+                ),
+                settings.public_origins,
+            ),
             IdempotencyMiddleware(house.idempotency, max_body_bytes=settings.max_body_bytes),
         ],
         exception_handlers=handlers(pages.fallback, translate, no_upload),
@@ -118,6 +127,7 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "tokens": house.tokens,
         "accounts": house.accounts,
         "sessions": house.sessions,
+        "api_keys": house.api_keys,
         "user_admin": house.user_admin,
         "audit": house.audit,
         "catalog": house.catalog,

@@ -65,6 +65,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     signups_per_address_per_hour: int = 60
     questions_per_user_per_minute: int = 20
     reports_per_user_per_hour: int = 60
+    api_keys_per_user: int = 20
+    requests_per_key_per_minute: int = 600
+    impersonation_s: int = 3600
+    """However it is used, an admin's session in somebody's name ends after so long."""
     requests_per_address_per_minute: int = 6000
     """A flood guard, counted by each process for itself."""
     view_window_s: int = 30 * 60
