@@ -19,6 +19,8 @@ class User(Table, tablename="users"):
     deactivated_reason = Text(null=True, default=None)
     deactivated_until = Timestamptz(null=True, default=None)
     last_sign_in_at = Timestamptz(null=True, default=None)
+
+    language = Text(default="en")
     version = Integer(default=1)
 
 
@@ -51,3 +53,14 @@ class ApiKey(Table, tablename="api_keys"):
     created_at = Timestamptz()
     expires_at = Timestamptz(null=True, default=None)
     last_used_at = Timestamptz(null=True, default=None)
+
+
+class MailToken(Table, tablename="mail_tokens"):
+    """A link that was mailed: only its SHA-256 is kept, one of a kind for each person."""
+
+    token_hash = Bytea(primary_key=True, secret=True)
+    purpose = Text()
+    user_id = ForeignKey(references=User, null=False)
+    email = Text()
+    created_at = Timestamptz()
+    expires_at = Timestamptz()
