@@ -9,6 +9,7 @@ from app.accounts.schemas.faults import (
     WrongCredentials,
     WrongPassword,
 )
+from app.accounts.schemas.keys import ApiKey, CreateApiKey, NewApiKey, TooManyApiKeys
 from app.accounts.schemas.people import (
     Admission,
     ChangePassword,
@@ -34,14 +35,17 @@ from app.accounts.schemas.people import (
 __all__ = [
     "AccountDeactivated",
     "Admission",
+    "ApiKey",
     "ChangePassword",
     "Client",
+    "CreateApiKey",
     "Deactivate",
     "Email",
     "EmailNotVerified",
     "EmailTaken",
     "LastAdmin",
     "LogIn",
+    "NewApiKey",
     "NewPassword",
     "NoContentYet",
     "PasswordTooCommon",
@@ -51,6 +55,7 @@ __all__ = [
     "SetRole",
     "SignUp",
     "SignedIn",
+    "TooManyApiKeys",
     "UpdateMe",
     "User",
     "UserChanged",
