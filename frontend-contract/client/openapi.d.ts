@@ -1914,7 +1914,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1945,7 +1945,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
