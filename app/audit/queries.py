@@ -4,19 +4,26 @@ from asyncpg import Record
 
 from app.infra.db import Queryable
 
-ENTRY = "id, at, actor_id, action, target_type, target_id, detail, hash"
+ENTRY = "id, at, actor_id, impersonator_id, action, target_type, target_id, detail, hash"
 
 
 async def append_entry(
-    db: Queryable, actor_id: int | None, action: str, target: tuple[str, str], detail: object
+    db: Queryable,
+    actors: tuple[int | None, int | None],
+    action: str,
+    target: tuple[str, str],
+    detail: object,
 ) -> int:
-    """The number of the new entry; a trigger numbers, dates and chains it."""
+    """The number of the new entry; a trigger numbers, dates and chains it.
+
+    `actors` are who acted, and the admin who acted in their name.
+    """
     entry_id: int = await db.fetchval(
         """
-        INSERT INTO audit_log (actor_id, action, target_type, target_id, detail)
-        VALUES ($1, $2, $3, $4, $5) RETURNING id
+        INSERT INTO audit_log (actor_id, impersonator_id, action, target_type, target_id, detail)
+        VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
         """,
-        actor_id,
+        *actors,
         action,
         *target,
         detail,

@@ -7,11 +7,15 @@ from msgspec import Struct
 
 
 class AuditEntry(Struct, frozen=True):
-    """One deed, as admins see it; `hash` is the entry's link in the chain, in hex."""
+    """One deed, as admins see it; `hash` is the entry's link in the chain, in hex.
+
+    `impersonator_id` is the admin who acted as `actor_id`.
+    """
 
     id: int
     at: datetime
     actor_id: int | None
+    impersonator_id: int | None
     action: str
     target_type: str
     target_id: str

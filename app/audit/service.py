@@ -35,9 +35,16 @@ class Audit:
         The chain has one end, so recorded transactions commit one after the other: call this after
         the verb's own rows and before the channel log.
         """
-        actor_id = actor.user_id if isinstance(actor, Principal) else actor
+        actors = (
+            (actor.user_id, actor.impersonator_id)
+            if isinstance(actor, Principal)
+            else (actor, None)
+        )
         target = (target_type, str(target_id))
-        return await queries.append_entry(tx, actor_id, action, target, dict(detail or {}))
+        said = dict(detail or {})
+        if isinstance(actor, Principal) and actor.key_id is not None:
+            said["api_key"] = actor.key_id
+        return await queries.append_entry(tx, actors, action, target, said)
 
     async def list_entries(
         self,
@@ -85,6 +92,7 @@ def _entry(row: Record) -> AuditEntry:
         id=row["id"],
         at=row["at"],
         actor_id=row["actor_id"],
+        impersonator_id=row["impersonator_id"],
         action=row["action"],
         target_type=row["target_type"],
         target_id=row["target_id"],

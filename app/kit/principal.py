@@ -14,6 +14,30 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Method(StrEnum):
+    """How somebody proved who they are; most values are those of RFC 8176."""
+
+    PASSWORD = "pwd"  # noqa: S105  # its name, no secret
+    ONE_TIME_CODE = "otp"
+    RECOVERY_CODE = "recovery"
+    PASSKEY = "swk"
+    FEDERATED = "fed"
+    MAIL = "mail"
+
+
+class Scope(StrEnum):
+    """What an API key may be used for; its owner's role decides as well."""
+
+    CATALOG_READ = "catalog:read"
+    CATALOG_WRITE = "catalog:write"
+    INTERACTIONS_READ = "interactions:read"
+    INTERACTIONS_WRITE = "interactions:write"
+    CHAT_USE = "chat:use"
+    REPORTS_READ = "reports:read"
+    REPORTS_WRITE = "reports:write"
+    REPORTS_DECIDE = "reports:decide"
+
+
 class Principal(Struct, frozen=True):
     """A signed-in person in one session. Nobody signed in is `None`, never a special Principal."""
 
@@ -24,6 +48,15 @@ class Principal(Struct, frozen=True):
     email: str
     session_ends_at: float | None = None
     """Unix time at which the session ends unless it is used before."""
+    authenticated_at: float = 0.0
+    """Unix time of the last proof in this session: dangerous acts ask for a fresh one."""
+    methods: tuple[Method, ...] = ()
+    impersonator_id: int | None = None
+    """The admin who acts in this person's name."""
+    key_id: str | None = None
+    """The API key of a program; then there is no session."""
+    scopes: frozenset[Scope] = frozenset()
+    """What that key may be used for; without a key everything is in reach."""
 
     @property
     def is_staff(self) -> bool:

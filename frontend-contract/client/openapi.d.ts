@@ -41,6 +41,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One's own API keys, the newest first
+         * @description One's own API keys, the newest first.
+         */
+        get: operations["listApiKeys"];
+        put?: never;
+        /**
+         * Make a key for a program, for `Authorization: Bearer`
+         * @description Make a key for a program, for `Authorization: Bearer`. The key is shown this once.
+         */
+        post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/api-keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke one of one's own keys
+         * @description Revoke one of one's own keys; it opens nothing from now on.
+         */
+        delete: operations["revokeApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -94,6 +138,26 @@ export interface paths {
          * @description Change one's password. All sessions and their sockets end, and this client gets a new one: a cookie, or for a bearer client the token in the body.
          */
         put: operations["changePassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is asking, if anybody: a page's first question, which is no fault when it is nobody
+         * @description Who is asking, if anybody: a page's first question, which is no fault when it is nobody.
+         */
+        get: operations["getSession"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -918,6 +982,27 @@ export interface components {
          */
         AnswerStatus: "completed" | "failed" | "interrupted" | "queued" | "running" | "stopped";
         /**
+         * ApiKey
+         * @description A key as its owner sees it; `hint` is how it begins, the rest is not kept anywhere.
+         */
+        ApiKey: {
+            created_at: string;
+            expires_at: string | null;
+            hint: string;
+            id: string;
+            last_used_at: string | null;
+            name: string;
+            scopes: components["schemas"]["Scope"][];
+        };
+        /**
+         * Page[ApiKey]
+         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
+         */
+        ApiKeyPage: {
+            items: components["schemas"]["ApiKey"][];
+            next: string | null;
+        };
+        /**
          * Asked
          * @description The answer is on its way: its events come on `chat:<conversation_id>`.
          */
@@ -940,6 +1025,8 @@ export interface components {
         /**
          * AuditEntry
          * @description One deed, as admins see it; `hash` is the entry's link in the chain, in hex.
+         *
+         *         `impersonator_id` is the admin who acted as `actor_id`.
          */
         AuditEntry: {
             action: string;
@@ -950,6 +1037,7 @@ export interface components {
             };
             hash: string;
             id: number;
+            impersonator_id: number | null;
             target_id: string;
             target_type: string;
         };
@@ -1125,6 +1213,16 @@ export interface components {
             large: string;
             medium: string;
             small: string;
+        };
+        /**
+         * CreateApiKey
+         * @description A key for a program: what it is for, what it may be used for, and until when.
+         */
+        CreateApiKey: {
+            /** @default null */
+            expires_at?: string | null;
+            name: string;
+            scopes: components["schemas"]["Scope"][];
         };
         /**
          * CreateBook
@@ -1317,6 +1415,14 @@ export interface components {
             name: string;
         };
         /**
+         * NewApiKey
+         * @description The only time that the whole key is shown.
+         */
+        NewApiKey: {
+            api_key: components["schemas"]["ApiKey"];
+            key: string;
+        };
+        /**
          * NoContentYet
          * @description `{}`: nothing tells whether the address was free.
          */
@@ -1339,6 +1445,12 @@ export interface components {
             id: number;
             name: string | null;
         };
+        /**
+         * Place
+         * @description As much as an address says by itself.
+         * @enum {unknown}
+         */
+        Place: "internet" | "local-network" | "this-computer" | "unknown";
         /**
          * Problem
          * @description RFC 9457. `code` never changes; `detail` is written for people; other members may follow.
@@ -1422,6 +1534,12 @@ export interface components {
          */
         Role: "admin" | "moderator" | "teacher" | "user";
         /**
+         * Scope
+         * @description What an API key may be used for; its owner's role decides as well.
+         * @enum {unknown}
+         */
+        Scope: "catalog:read" | "catalog:write" | "chat:use" | "interactions:read" | "interactions:write" | "reports:decide" | "reports:read" | "reports:write";
+        /**
          * SessionsEnded
          * @description How many sign-ins have ended.
          */
@@ -1431,14 +1549,18 @@ export interface components {
         /**
          * SessionView
          * @description A sign-in as its owner sees it; `device` is empty when the browser did not say.
+         *
+         *         `by_admin`: an admin is here in the owner's name, and may be sent away like any other.
          */
         SessionView: {
             address: string;
+            by_admin: boolean;
             created_at: string;
             device: string;
             id: string;
             is_current: boolean;
             last_seen_at: string;
+            place: components["schemas"]["Place"];
         };
         /**
          * Page[SessionView]
@@ -1624,6 +1746,13 @@ export interface components {
             items: components["schemas"]["User"][];
             next: string | null;
         };
+        /**
+         * Visitor
+         * @description Who asks; null when nobody is signed in.
+         */
+        Visitor: {
+            user: components["schemas"]["User"] | null;
+        };
     };
     responses: {
         /** @description Absent, or hidden from this person */
@@ -1691,7 +1820,7 @@ export interface components {
         };
     };
     parameters: {
-        /** @description Repeating a request under its key answers the first answer again. */
+        /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
         IdempotencyKey: string;
     };
     requestBodies: never;
@@ -1754,10 +1883,99 @@ export interface operations {
             401: components["responses"]["SignInFirst"];
         };
     };
+    listApiKeys: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyPage"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateApiKey"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewApiKey"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    revokeApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done; nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+        };
+    };
     logIn: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1785,7 +2003,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1809,7 +2027,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1834,6 +2052,28 @@ export interface operations {
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Visitor"];
+                };
+            };
         };
     };
     listSessions: {
@@ -1867,7 +2107,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -1895,7 +2135,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1921,7 +2161,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1946,7 +2186,10 @@ export interface operations {
     signUp: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2016,7 +2259,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2079,7 +2322,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2118,7 +2361,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2202,7 +2445,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2298,7 +2541,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2371,7 +2614,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2410,7 +2653,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2441,7 +2684,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2530,7 +2773,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -2564,7 +2807,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -2649,7 +2892,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -2679,7 +2922,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -2739,7 +2982,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2812,7 +3055,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2851,7 +3094,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2904,7 +3147,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -3017,7 +3260,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -3104,7 +3347,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match": string;
@@ -3242,7 +3485,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -3281,7 +3524,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -3316,7 +3559,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -3355,7 +3598,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -3420,7 +3663,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;

@@ -15,13 +15,15 @@ from app.infra.listing import (
     escape_like,
     fetch_page,
 )
+from app.kit.clock import now
 from app.kit.principal import Role
 
 OFFICES_LOCK = 0x51CE_DA6
 """Any constant of our own: PostgreSQL's advisory locks are numbers."""
 
 USER = """
-id, email, name, role, created_at, updated_at, version, deactivated_at, email_verified_at
+id, email, name, role, created_at, updated_at, version, deactivated_at, deactivated_until,
+email_verified_at
 """
 
 
@@ -60,7 +62,8 @@ async def lock_credentials(db: Queryable, user_id: int, password_hash: str) -> b
     found = await db.fetchval(
         """
         SELECT true FROM users
-        WHERE id = $1 AND password_hash = $2 AND deactivated_at IS NULL FOR NO KEY UPDATE
+        WHERE id = $1 AND password_hash = $2
+            AND (deactivated_at IS NULL OR deactivated_until <= now()) FOR NO KEY UPDATE
         """,
         user_id,
         password_hash,
@@ -80,6 +83,11 @@ async def set_verified(db: Queryable, email: str) -> bool:
         email,
     )
     return tag != "UPDATE 0"
+
+
+async def note_sign_in(db: Queryable, user_id: int) -> None:
+    """They came in just now; no change that anybody is told of."""
+    await db.execute("UPDATE users SET last_sign_in_at = now() WHERE id = $1", user_id)
 
 
 async def update_name(db: Queryable, user_id: int, name: str | None) -> Record:
@@ -170,6 +178,12 @@ USERS = Listing(
 )
 
 
+def is_deactivated(row: Record, at: datetime) -> bool:
+    """Whether the account is closed at that time: without an end, or before it."""
+    until = row["deactivated_until"]
+    return row["deactivated_at"] is not None and (until is None or until > at)
+
+
 def as_user(row: Record) -> User:
     """A row as the contract shows it."""
     return User(
@@ -177,7 +191,7 @@ def as_user(row: Record) -> User:
         email=row["email"],
         name=row["name"],
         role=Role(row["role"]),
-        status="active" if row["deactivated_at"] is None else "deactivated",
+        status="deactivated" if is_deactivated(row, now()) else "active",
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         version=row["version"],

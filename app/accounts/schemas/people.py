@@ -1,11 +1,11 @@
-"""What goes in and out of accounts, and the errors of this room."""
+"""What goes in and out of accounts: people, their doors and their sessions."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.kit.errors import Conflict, FieldError, Forbidden, InvalidInput, Unauthorized
+from app.kit.place import Place
 from app.kit.principal import Role
 from app.kit.text import Line
 
@@ -86,14 +86,25 @@ class SignedIn(Struct, frozen=True, omit_defaults=True):
 
 
 class SessionView(Struct, frozen=True):
-    """A sign-in as its owner sees it; `device` is empty when the browser did not say."""
+    """A sign-in as its owner sees it; `device` is empty when the browser did not say.
+
+    `by_admin`: an admin is here in the owner's name, and may be sent away like any other.
+    """
 
     id: str
     created_at: datetime
     last_seen_at: datetime
     device: str
     address: str
+    place: Place
     is_current: bool
+    by_admin: bool
+
+
+class Visitor(Struct, frozen=True):
+    """Who asks; null when nobody is signed in."""
+
+    user: User | None
 
 
 class SessionsEnded(Struct, frozen=True):
@@ -113,6 +124,13 @@ class RealtimeToken(Struct, frozen=True):
     expires_in: int
 
 
+class Admission(Struct, frozen=True):
+    """Somebody came in: who they are, and the token of their new session."""
+
+    user: User
+    token: str
+
+
 class Client(Struct, frozen=True):
     """Where a sign-in comes from, as far as the request tells."""
 
@@ -129,55 +147,3 @@ class UserChanged(Struct, frozen=True, tag="user.changed", tag_field="type"):
     """Event on `user:<id>`: the profile or the role is another now."""
 
     user: User
-
-
-class WrongCredentials(Unauthorized):
-    """One answer for a wrong password and an unknown address."""
-
-    code = "wrong-credentials"
-    title = "E-mail or password is wrong"
-
-
-class WrongPassword(Forbidden):
-    """Signed in, but the password that was asked for once more is not right."""
-
-    code = "wrong-password"
-    title = "The current password is wrong"
-
-
-class PasswordTooCommon(InvalidInput):
-    """Among the passwords that are guessed first, or the account's own name or address."""
-
-    code = "password-too-common"
-    title = "This password is easy to guess; take another"
-
-    def __init__(self, field: str = "password") -> None:
-        super().__init__(errors=[FieldError(field, self.title)])
-
-
-class EmailTaken(Conflict):
-    """An account with this address exists."""
-
-    code = "email-taken"
-    title = "An account with this address exists; sign in instead"
-
-
-class EmailNotVerified(Forbidden):
-    """The right password, but the address has not been confirmed yet."""
-
-    code = "email-not-verified"
-    title = "Confirm your address first"
-
-
-class AccountDeactivated(Forbidden):
-    """The right password, but an admin has closed the account."""
-
-    code = "account-deactivated"
-    title = "This account is closed"
-
-
-class LastAdmin(Conflict):
-    """The house would be left without an admin."""
-
-    code = "last-admin"
-    title = "The last active admin cannot step down"
