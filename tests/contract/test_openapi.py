@@ -18,6 +18,9 @@ listCategories listChapters listConversations listGroups listMyReports listRepor
 listUsers logIn logOut reactivateUser realtimeToken recordInteraction renameConversation
 replaceCover retryAnswer setUserRole signOutUser signUp stopAnswer updateBook updateCategory
 updateGroup updateMe verifyAudit
+addPasskey confirmIdentity disableTotp enableTotp getFactors giveSecondFactor removePasskey
+renamePasskey renewRecoveryCodes resetUserFactors signInWithPasskey startPasskeyConfirmation
+startPasskeyRegistration startPasskeySecondFactor startPasskeySignIn startTotp
 """
 
 
