@@ -23,6 +23,7 @@ from app.chat.service import Chat
 from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database, translate
 from app.infra.idempotency import IdempotencyKeys, mark_carried_out
+from app.infra.jobs import JobRules, Jobs
 from app.infra.passwords import Passwords
 from app.infra.ratelimit import Rate, RateLimiter
 from app.infra.ratelimit_redis import FAULTS, RedisCounters
@@ -76,6 +77,10 @@ class House:
         )
         self.log = DurableChannelLog(self.db)
         self.idempotency = IdempotencyKeys(self.db)
+        self.jobs = Jobs(
+            self.db,
+            JobRules(settings.job_attempts, settings.job_delay_s, settings.job_delay_max_s),
+        )
         self.tokens = RealtimeTokens(settings.secret.reveal(), lifetime_s=settings.realtime_token_s)
         self.passwords = Passwords(
             time_cost=settings.password_hash_time_cost,

@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> Litestar:
     """One app with its own house; nothing is opened before the lifespan starts."""
     house = House(settings)
     pages = Pages(settings.frontend_dist)
-    metrics = Metrics(_gauges(house))
+    metrics = Metrics(_gauges(house), house.jobs.look)
     gate = Gate(house.node, _cookie_identity(house), settings.public_origins)
 
     @asynccontextmanager
@@ -137,8 +137,10 @@ def _dependencies(house: House) -> dict[str, Provide]:
 
 
 def _gauges(house: House) -> dict[str, tuple[str, Callable[[], float]]]:
-    node = house.node
+    node, jobs = house.node, house.jobs
     return {
+        "jobs_waiting": ("How many jobs are not done yet?", lambda: jobs.counts.waiting),
+        "jobs_dead": ("How many jobs were given up?", lambda: jobs.counts.dead),
         "realtime_connections": ("How many sockets are open?", lambda: node.state.connections),
         "realtime_channels": ("How many channels are heard here?", lambda: node.state.channels),
         "realtime_broker_connected": ("Is Redis there?", lambda: float(node.state.connected)),

@@ -85,6 +85,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     llm_idle_s: float = 30.0
     llm_repeat_penalty: float | None = None
     passages_per_answer: int = 4
+    job_concurrency: int = 4
+    job_lease_s: float = 15.0
+    """So long after the death of its worker a job is taken up by another."""
+    job_timeout_s: float = 300.0
+    job_attempts: int = 15
+    job_delay_s: float = 2.0
+    """After the first failure of a job; each further one doubles it, up to the next setting."""
+    job_delay_max_s: float = 3600.0
     log_format: str = "console"
     frontend_dist: Path = Path("frontend-contract/reference-app/dist")
     contract_dir: Path = Path("frontend-contract")

@@ -31,6 +31,7 @@ class User(Table, tablename="users"):
     deactivated_at = Timestamptz(null=True, default=None)
     deactivated_reason = Text(null=True, default=None)
     deactivated_until = Timestamptz(null=True, default=None)
+    language = Text(default="en")
     version = Integer(default=1)
 
 
@@ -47,6 +48,17 @@ class Session(Table, tablename="sessions"):
     authenticated_at = Timestamptz()
     methods = Array(base_column=Text())
     impersonator_id = ForeignKey(references=User, null=True, default=None)
+
+
+class MailToken(Table, tablename="mail_tokens"):
+    """A link that was mailed: only its SHA-256 is kept, one of a kind for each person."""
+
+    token_hash = Bytea(primary_key=True, secret=True)
+    purpose = Text()
+    user_id = ForeignKey(references=User, null=False)
+    email = Text()
+    created_at = Timestamptz()
+    expires_at = Timestamptz()
 
 
 class TotpSecret(Table, tablename="totp_secrets"):

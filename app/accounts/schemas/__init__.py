@@ -56,6 +56,7 @@ from app.accounts.schemas.people import (
     UpdateMe,
     User,
     UserChanged,
+    Visitor,
     user_channel,
 )
 
@@ -108,6 +109,7 @@ __all__ = [
     "UpdateMe",
     "User",
     "UserChanged",
+    "Visitor",
     "WrongCode",
     "WrongCredentials",
     "WrongPassword",
