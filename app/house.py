@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from app.accounts import topics as accounts_topics
 from app.accounts.service import (
     Accounts,
+    ApiKeys,
     DoorThrottle,
     Doorway,
     FactorSettings,
@@ -60,7 +61,7 @@ class House:
                 *reports_topics.families(self.reports),
                 *chat_topics.families(self.chat),
             ],
-            chat_topics.rpc_methods(self.chat),
+            chat_topics.rpc_methods(self.chat, self.idempotency),
         )
 
     def _open_infrastructure(self, settings: Settings) -> None:
@@ -110,6 +111,7 @@ class House:
             second_step_s=settings.second_step_s,
         )
         self.throttle = DoorThrottle(self.limiter, settings)
+        self.api_keys = ApiKeys(self.db, self.audit, self.limiter, settings)
         self.accounts = Accounts(
             self.db,
             self.sessions,

@@ -35,6 +35,19 @@ SECOND_FACTORS = frozenset({Method.ONE_TIME_CODE, Method.RECOVERY_CODE, Method.P
 """A passkey is asked for with user verification and so stands for both (NIST 800-63B, 3.1.7)."""
 
 
+class Scope(StrEnum):
+    """What an API key may be used for; its owner's role decides as well."""
+
+    CATALOG_READ = "catalog:read"
+    CATALOG_WRITE = "catalog:write"
+    INTERACTIONS_READ = "interactions:read"
+    INTERACTIONS_WRITE = "interactions:write"
+    CHAT_USE = "chat:use"
+    REPORTS_READ = "reports:read"
+    REPORTS_WRITE = "reports:write"
+    REPORTS_DECIDE = "reports:decide"
+
+
 class Principal(Struct, frozen=True):
     """A signed-in person in one session. Nobody signed in is `None`, never a special Principal."""
 
@@ -54,6 +67,10 @@ class Principal(Struct, frozen=True):
     """Unix time until which the last proof counts for dangerous acts."""
     owes_second_factor: bool = False
     """True where the office of this person rests (and `role` is `user`) until they give one."""
+    key_id: str | None = None
+    """The API key of a program; then there is no session."""
+    scopes: frozenset[Scope] = frozenset()
+    """What that key may be used for; without a key everything is in reach."""
 
     @property
     def is_staff(self) -> bool:

@@ -1,6 +1,14 @@
 """REST of accounts, one module for each part of the room."""
 
-from app.accounts.routes import doors, factors, own_sessions, passkeys, people, second_step
+from app.accounts.routes import (
+    doors,
+    factors,
+    keys,
+    own_sessions,
+    passkeys,
+    people,
+    second_step,
+)
 
 routes = [
     *doors.routes,
@@ -8,5 +16,6 @@ routes = [
     *factors.routes,
     *passkeys.routes,
     *own_sessions.routes,
+    *keys.routes,
     *people.routes,
 ]

@@ -40,6 +40,7 @@ from app.accounts.schemas.faults import (
     WrongCredentials,
     WrongPassword,
 )
+from app.accounts.schemas.keys import ApiKey, CreateApiKey, NewApiKey, TooManyApiKeys
 from app.accounts.schemas.people import (
     ChangePassword,
     Client,
@@ -64,9 +65,11 @@ __all__ = [
     "AccountDeactivated",
     "AddPasskey",
     "Admission",
+    "ApiKey",
     "ChangePassword",
     "Client",
     "Confirm",
+    "CreateApiKey",
     "Deactivate",
     "Email",
     "EmailNotVerified",
@@ -80,6 +83,7 @@ __all__ = [
     "LastAdmin",
     "LastSecondFactor",
     "LogIn",
+    "NewApiKey",
     "NewPassword",
     "NoContentYet",
     "NoSecondFactor",
@@ -101,6 +105,7 @@ __all__ = [
     "SetRole",
     "SignUp",
     "SignedIn",
+    "TooManyApiKeys",
     "TooManyPasskeys",
     "TotpAlreadyEnabled",
     "TotpNotStarted",

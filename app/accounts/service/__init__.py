@@ -4,6 +4,7 @@ from app.accounts.service.accounts import Accounts
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.events import normal_email
 from app.accounts.service.factors import FactorSettings
+from app.accounts.service.keys import ApiKeys
 from app.accounts.service.passkeys import Passkeys
 from app.accounts.service.proofs import Proofs
 from app.accounts.service.sessions import Sessions
@@ -13,6 +14,7 @@ from app.accounts.service.user_admin import UserAdmin
 
 __all__ = [
     "Accounts",
+    "ApiKeys",
     "DoorThrottle",
     "Doorway",
     "FactorSettings",
