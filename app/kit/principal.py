@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from app.kit.errors import Forbidden, SecondFactorRequired
+
 
 class Role(StrEnum):
     """What a person may do; the database holds the same four words in a constraint."""
@@ -12,6 +14,10 @@ class Role(StrEnum):
     TEACHER = "teacher"
     MODERATOR = "moderator"
     ADMIN = "admin"
+
+
+STAFF = frozenset({Role.MODERATOR, Role.ADMIN})
+"""The offices that see and decide reports."""
 
 
 class Method(StrEnum):
@@ -23,6 +29,23 @@ class Method(StrEnum):
     PASSKEY = "swk"
     FEDERATED = "fed"
     MAIL = "mail"
+
+
+SECOND_FACTORS = frozenset({Method.ONE_TIME_CODE, Method.RECOVERY_CODE, Method.PASSKEY})
+"""A passkey is asked for with user verification and so stands for both (NIST 800-63B, 3.1.7)."""
+
+
+class Scope(StrEnum):
+    """What an API key may be used for; its owner's role decides as well."""
+
+    CATALOG_READ = "catalog:read"
+    CATALOG_WRITE = "catalog:write"
+    INTERACTIONS_READ = "interactions:read"
+    INTERACTIONS_WRITE = "interactions:write"
+    CHAT_USE = "chat:use"
+    REPORTS_READ = "reports:read"
+    REPORTS_WRITE = "reports:write"
+    REPORTS_DECIDE = "reports:decide"
 
 
 class Principal(Struct, frozen=True):
@@ -40,11 +63,19 @@ class Principal(Struct, frozen=True):
     methods: tuple[Method, ...] = ()
     impersonator_id: int | None = None
     """The admin who acts in this person's name."""
+    fresh_until: float = 0.0
+    """Unix time until which the last proof counts for dangerous acts."""
+    owes_second_factor: bool = False
+    """True where the office of this person rests (and `role` is `user`) until they give one."""
+    key_id: str | None = None
+    """The API key of a program; then there is no session."""
+    scopes: frozenset[Scope] = frozenset()
+    """What that key may be used for; without a key everything is in reach."""
 
     @property
     def is_staff(self) -> bool:
         """May see and decide reports."""
-        return self.role in {Role.MODERATOR, Role.ADMIN}
+        return self.role in STAFF
 
     @property
     def can_author(self) -> bool:
@@ -55,3 +86,8 @@ class Principal(Struct, frozen=True):
     def is_admin(self) -> bool:
         """May manage people."""
         return self.role is Role.ADMIN
+
+
+def refusal(principal: Principal, reason: str) -> Forbidden:
+    """What to raise where a role is missing: it may only rest until a second factor is given."""
+    return SecondFactorRequired() if principal.owes_second_factor else Forbidden(reason)

@@ -1,5 +1,21 @@
 """REST of accounts, one module for each part of the room."""
 
-from app.accounts.routes import doors, own_sessions, people
+from app.accounts.routes import (
+    doors,
+    factors,
+    keys,
+    own_sessions,
+    passkeys,
+    people,
+    second_step,
+)
 
-routes = [*doors.routes, *own_sessions.routes, *people.routes]
+routes = [
+    *doors.routes,
+    *second_step.routes,
+    *factors.routes,
+    *passkeys.routes,
+    *own_sessions.routes,
+    *keys.routes,
+    *people.routes,
+]

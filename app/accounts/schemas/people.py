@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.kit.place import Place
 from app.kit.principal import Role
 from app.kit.text import Line
 
@@ -77,22 +78,20 @@ class User(Struct, frozen=True):
     version: int
 
 
-class SignedIn(Struct, frozen=True, omit_defaults=True):
-    """The answer to a login: the account, and the token for a bearer client."""
-
-    user: User
-    token: str | None = None
-
-
 class SessionView(Struct, frozen=True):
-    """A sign-in as its owner sees it; `device` is empty when the browser did not say."""
+    """A sign-in as its owner sees it; `device` is empty when the browser did not say.
+
+    `by_admin`: an admin is here in the owner's name, and may be sent away like any other.
+    """
 
     id: str
     created_at: datetime
     last_seen_at: datetime
     device: str
     address: str
+    place: Place
     is_current: bool
+    by_admin: bool
 
 
 class Visitor(Struct, frozen=True):
@@ -116,13 +115,6 @@ class RealtimeToken(Struct, frozen=True):
 
     token: str
     expires_in: int
-
-
-class Admission(Struct, frozen=True):
-    """Somebody came in: who they are, and the token of their new session."""
-
-    user: User
-    token: str
 
 
 class Client(Struct, frozen=True):
