@@ -109,6 +109,8 @@ class RedisCluster:
         options += ["--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"]
         # A node listens for the others on its port + 10000.
         ports = free_ports(4 if replica else 3, steps=(0, 10_000))
+        self.announced = announced
+        """The ports to which nodes send clients, when these are not their own."""
         names = [["--cluster-announce-port", str(port)] for port in announced] or [[]] * len(ports)
         servers = [
             RedisServer(port, *options, *name) for port, name in zip(ports, names, strict=True)
