@@ -4,7 +4,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from app.accounts import topics as accounts_topics
-from app.accounts.service import Accounts, ApiKeys, DoorThrottle, Doorway, Sessions, UserAdmin
+from app.accounts.service import (
+    Accounts,
+    ApiKeys,
+    DoorThrottle,
+    Doorway,
+    Impersonation,
+    Sessions,
+    UserAdmin,
+)
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
 from app.chat import topics as chat_topics
@@ -112,8 +120,17 @@ class House:
             self.db,
             self.audit,
             self.log,
+            self.sessions,
             publish_log=self.node.publish_log,
             end_user_sockets=self.node.disconnect_user,
+        )
+        self.impersonation = Impersonation(
+            self.db,
+            self.sessions,
+            self.audit,
+            self.log,
+            lasts_s=settings.impersonation_s,
+            publish_log=self.node.publish_log,
         )
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
         self.catalog = Catalog(self.db, self.media)

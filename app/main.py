@@ -129,6 +129,7 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "sessions": house.sessions,
         "api_keys": house.api_keys,
         "user_admin": house.user_admin,
+        "impersonation": house.impersonation,
         "audit": house.audit,
         "catalog": house.catalog,
         "shelves": house.shelves,

@@ -12,12 +12,13 @@ VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
 askTutor changePassword createApiKey createBook createCategory createGroup deactivateUser
 decideReport deleteBook deleteCategory deleteConversation deleteGroup endAllSessions
-endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory getChapter
-getConversation getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser
-listApiKeys listAudit listBooks listCategories listChapters listConversations listGroups
-listMyReports listReports listSessions listUsers logIn logOut reactivateUser realtimeToken
-recordInteraction renameConversation replaceCover retryAnswer revokeApiKey setUserRole
-signOutUser signUp stopAnswer updateBook updateCategory updateGroup updateMe verifyAudit
+endImpersonation endOtherSessions endSession fileReport followAnswer getBook getBookFile
+getCategory getChapter getConversation getCover getGroup getInfo getMe getMessage getReport
+getSession getStats getUser impersonateUser listApiKeys listAudit listBooks listCategories
+listChapters listConversations listGroups listMyReports listReports listSessions listUsers logIn
+logOut reactivateUser realtimeToken recordInteraction renameConversation replaceCover
+retryAnswer revokeApiKey setUserRole signOutUser signUp stopAnswer updateBook updateCategory
+updateGroup updateMe verifyAudit verifyUser
 """
 
 
@@ -80,7 +81,7 @@ def test_every_parameter_is_bounded(openapi: dict[str, Any]) -> None:
             if schema.get("type") == "integer":
                 assert {"minimum", "maximum"} <= schema.keys(), (where, parameter["name"])
             if schema.get("type") == "string" and parameter["in"] != "header":
-                bounds = {"maxLength", "enum", "pattern"}
+                bounds = {"maxLength", "enum", "pattern", "format"}
                 assert bounds & schema.keys(), (where, parameter["name"])
 
 

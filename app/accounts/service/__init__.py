@@ -3,6 +3,7 @@
 from app.accounts.service.accounts import Accounts
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.events import normal_email
+from app.accounts.service.impersonation import Impersonation
 from app.accounts.service.keys import ApiKeys
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
@@ -13,6 +14,7 @@ __all__ = [
     "ApiKeys",
     "DoorThrottle",
     "Doorway",
+    "Impersonation",
     "Sessions",
     "UserAdmin",
     "normal_email",
