@@ -9,8 +9,12 @@ from app.accounts.service import (
     ApiKeys,
     DoorThrottle,
     Doorway,
+    FactorSettings,
     Impersonation,
+    Passkeys,
+    Proofs,
     Sessions,
+    TwoStep,
     UserAdmin,
 )
 from app.audit.service import Audit
@@ -58,7 +62,7 @@ class House:
                 *reports_topics.families(self.reports),
                 *chat_topics.families(self.chat),
             ],
-            chat_topics.rpc_methods(self.chat),
+            chat_topics.rpc_methods(self.chat, self.idempotency),
         )
 
     def _open_infrastructure(self, settings: Settings) -> None:
@@ -102,20 +106,26 @@ class House:
     def _furnish(self, settings: Settings) -> None:
         self.audit = Audit(self.db)
         self.sessions = Sessions(self.db, settings, end_sockets=self.node.disconnect_session)
+        self.doorway = Doorway(
+            self.sessions,
+            must_verify=settings.require_verified_email,
+            second_step_s=settings.second_step_s,
+        )
+        self.throttle = DoorThrottle(self.limiter, settings)
         self.api_keys = ApiKeys(self.db, self.audit, self.limiter, settings)
-        self.doorway = Doorway(self.sessions, must_verify=settings.require_verified_email)
         self.accounts = Accounts(
             self.db,
             self.sessions,
             self.doorway,
             self.passwords,
             WeakPasswords(),
-            DoorThrottle(self.limiter, settings),
+            self.throttle,
             self.audit,
             self.log,
             must_verify=settings.require_verified_email,
             publish_log=self.node.publish_log,
         )
+        self._furnish_factors(settings)
         self.user_admin = UserAdmin(
             self.db,
             self.audit,
@@ -162,6 +172,37 @@ class House:
             model=ModelInfo(name=settings.openai_model, demo=settings.demo_model),
             answers_per_minute=settings.answers_per_minute,
             pace=self.limiter.pace(Rate("chat-user", settings.questions_per_user_per_minute, 60)),
+        )
+
+    def _furnish_factors(self, settings: Settings) -> None:
+        proofs = Proofs(settings.secret, challenge_s=settings.second_step_s)
+        self.two_step = TwoStep(
+            self.db,
+            self.sessions,
+            self.doorway,
+            proofs,
+            self.passwords,
+            self.throttle,
+            self.audit,
+        )
+        self.factors = FactorSettings(
+            self.db,
+            self.sessions,
+            proofs,
+            self.throttle,
+            self.audit,
+            staff_needs_two=settings.require_staff_second_factor,
+            end_user_sockets=self.node.disconnect_user,
+        )
+        self.passkeys = Passkeys(
+            self.db,
+            self.sessions,
+            self.doorway,
+            proofs,
+            self.factors,
+            self.throttle,
+            self.audit,
+            challenge_s=settings.second_step_s,
         )
 
     @asynccontextmanager

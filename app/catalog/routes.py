@@ -8,6 +8,7 @@ from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, MultipartBody
 
+from app.catalog.policy import can_edit_catalog
 from app.catalog.schemas import (
     Book,
     BookQuery,
@@ -27,6 +28,7 @@ from app.catalog.service import Catalog, Shelves
 from app.http.etag import conditional, created, if_match, versioned
 from app.http.params import Limit, OptionalCursor, OptionalId, OptionalText, OptionalYear, PathId
 from app.http.reach import for_keys
+from app.http.sessions import allowed_by
 from app.kit.paging import DEFAULT_PAGE, Page
 from app.kit.principal import Principal, Scope
 
@@ -105,6 +107,7 @@ async def delete_book(
 @put(
     "/books/{book_id:int}/cover",
     operation_id="replaceCover",
+    guards=[allowed_by(can_edit_catalog)],
     opt=WRITE,
     request_max_body_size=UPLOAD_LIMIT_BYTES,
 )

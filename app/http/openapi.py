@@ -42,7 +42,8 @@ IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Repeating a request under its key answers the first answer again.",
+    "description": "Repeating a request under its key within a day answers the first answer again; "
+    "where that held a secret, 409 `request-already-carried-out`.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
 }
 DESCRIPTION = """\

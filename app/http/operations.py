@@ -132,7 +132,7 @@ def _header_parameters(handler: Handler) -> Iterator[dict[str, Any]]:
         )
     if "conditional" in handler.calls:
         yield _header("If-None-Match", IF_NONE_MATCH, {"type": "string", "examples": ['"3"']})
-    if handler.needs_sign_in and not handler.is_safe:
+    if not handler.is_safe:
         yield {"$ref": "#/components/parameters/IdempotencyKey"}
 
 

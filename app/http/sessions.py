@@ -10,7 +10,7 @@ from litestar.datastructures import Cookie
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Guard, Message, Receive, Scope, Send
 
 from app.http.origins import check_body_kind, check_origin, header
 from app.infra.db import AWAY
@@ -149,6 +149,17 @@ def signed_in(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
         and connection.scope["state"].get(PRINCIPAL_KEY) is None
     ):
         raise Unauthorized
+
+
+def allowed_by(policy: Callable[[Principal], None]) -> Guard:
+    """A guard for uploads: whoever the policy refuses has no body read. Raises as the policy."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        principal: Principal | None = connection.scope["state"].get(PRINCIPAL_KEY)
+        if principal is not None:
+            policy(principal)
+
+    return guard
 
 
 async def provide_principal(request: Request[Any, Any, Any]) -> Principal:

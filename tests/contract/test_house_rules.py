@@ -31,6 +31,9 @@ FENCES = {
         ),
     ),
     "structlog": ("app",),
+    "pyotp": ("app.infra.totp",),
+    "segno": ("app.infra.totp",),
+    "webauthn": ("app.infra.passkeys",),
     "jwt": ("app.infra.tokens", "realtime.tokens"),
     "prometheus_client": ("app.http", "app.infra"),
 }

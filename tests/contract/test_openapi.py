@@ -10,14 +10,17 @@ from tests.contract.conftest import CONTRACT, node
 
 VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
-askTutor changePassword createApiKey createBook createCategory createGroup deactivateUser
-decideReport deleteBook deleteCategory deleteConversation deleteGroup endAllSessions
-endImpersonation endOtherSessions endSession fileReport followAnswer getBook getBookFile
-getCategory getChapter getConversation getCover getGroup getInfo getMe getMessage getReport
-getSession getStats getUser impersonateUser listApiKeys listAudit listBooks listCategories
-listChapters listConversations listGroups listMyReports listReports listSessions listUsers logIn
-logOut reactivateUser realtimeToken recordInteraction renameConversation replaceCover
-retryAnswer revokeApiKey setUserRole signOutUser signUp stopAnswer updateBook updateCategory
+addPasskey askTutor changePassword confirmIdentity createApiKey createBook createCategory
+createGroup deactivateUser decideReport deleteBook deleteCategory deleteConversation deleteGroup
+disableTotp enableTotp endAllSessions endImpersonation endOtherSessions endSession fileReport
+followAnswer getBook getBookFile getCategory getChapter getConversation getCover getFactors
+getGroup getInfo getMe getMessage getReport getSession getStats getUser giveSecondFactor
+impersonateUser listApiKeys listAudit listBooks listCategories listChapters listConversations
+listGroups listMyReports listReports listSessions listUsers logIn logOut reactivateUser
+realtimeToken recordInteraction removePasskey renameConversation renamePasskey
+renewRecoveryCodes replaceCover resetUserFactors retryAnswer revokeApiKey setUserRole
+signInWithPasskey signOutUser signUp startPasskeyConfirmation startPasskeyRegistration
+startPasskeySecondFactor startPasskeySignIn startTotp stopAnswer updateBook updateCategory
 updateGroup updateMe verifyAudit verifyUser
 """
 

@@ -57,6 +57,7 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
+        http="app.http.http_protocol:HttpProtocol",
         ws="app.http.ws_protocol:SocketProtocol",
         ws_max_size=65_536,
         ws_per_message_deflate=False,
@@ -96,6 +97,7 @@ def app_environment(
         "OPENAI_API_KEY": "tests",
         "OPENAI_MODEL": "scripted",
         "SICERDAS_REQUIRE_VERIFIED_EMAIL": "false",
+        "SICERDAS_REQUIRE_STAFF_SECOND_FACTOR": "false",
         "SICERDAS_PASSWORD_HASH_TIME_COST": "1",
         "SICERDAS_PASSWORD_HASH_MEMORY_KIB": "8192",
         "SICERDAS_PASSWORD_HASH_PARALLELISM": "1",

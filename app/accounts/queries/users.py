@@ -4,6 +4,7 @@ from datetime import datetime
 
 from asyncpg import Record
 
+from app.accounts.queries.factors import has_second_factor
 from app.accounts.schemas import ManagedUser, User, UserQuery
 from app.infra.db import Queryable
 from app.infra.listing import (
@@ -25,7 +26,7 @@ USER = """
 id, email, name, role, created_at, updated_at, version, deactivated_at, deactivated_until,
 deactivated_reason, email_verified_at
 """
-HAS_SECOND_FACTOR = "false"
+HAS_SECOND_FACTOR = has_second_factor("users.id")
 MANAGED = f"{USER}, last_sign_in_at, {HAS_SECOND_FACTOR} AS second_factor"
 OPEN = "(deactivated_at IS NULL OR coalesce(deactivated_until <= now(), false))"
 

@@ -4,7 +4,7 @@ from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from app.accounts.routes.answers import AnyRequest, client_of
+from app.accounts.routes.answers import NO_STORE, AnyRequest, client_of
 from app.accounts.schemas import Impersonate, SignedIn
 from app.accounts.service import Impersonation
 from app.http.params import PathId
@@ -20,8 +20,6 @@ from app.http.sessions import (
 from app.kit.principal import Principal
 from app.settings import Settings
 
-NO_STORE = {"cache-control": "no-store"}
-
 
 @post("/users/{user_id:int}/impersonate", operation_id="impersonateUser", status_code=200)
 async def impersonate(
@@ -34,17 +32,17 @@ async def impersonate(
 ) -> Response[SignedIn]:
     """Enter in somebody's name, for admins; the person is told. A browser gets another cookie and
     keeps its own beside it; a bearer client gets a token beside its own."""
-    admission = await impersonation.begin(principal, user_id, data.reason, client_of(request))
+    user, token = await impersonation.begin(principal, user_id, data.reason, client_of(request))
     own = cookie_token(request.scope)
     if bearer_token(request.scope) is not None or own is None:
-        return Response(SignedIn(admission.user, admission.token), headers=NO_STORE)
+        return Response(SignedIn(user, token), headers=NO_STORE)
     keep_session(request.scope)
     lasts_s = settings.impersonation_s
     cookies = [
-        session_cookie(admission.token, max_age_s=lasts_s),
+        session_cookie(token, max_age_s=lasts_s),
         session_cookie(own, max_age_s=lasts_s, name=OWN_COOKIE),
     ]
-    return Response(SignedIn(admission.user), cookies=cookies, headers=NO_STORE)
+    return Response(SignedIn(user), cookies=cookies, headers=NO_STORE)
 
 
 @post(
@@ -62,16 +60,14 @@ async def end_impersonation(
     """Return to one's own account; the session in the other's name ends with its sockets."""
     is_bearer = bearer_token(request.scope) is not None
     own = None if is_bearer else cookie_token(request.scope, OWN_COOKIE)
-    admission = await impersonation.end(principal, own)
+    user, token = await impersonation.end(principal, own)
     if is_bearer:
-        return Response(SignedIn(admission.user), headers=NO_STORE)
+        return Response(SignedIn(user), headers=NO_STORE)
     back = (
-        session_cookie(admission.token, max_age_s=settings.session_absolute_s)
-        if admission.token
-        else expired_cookie()
+        session_cookie(token, max_age_s=settings.session_absolute_s) if token else expired_cookie()
     )
     cookies = [back, expired_cookie(OWN_COOKIE)]
-    return Response(SignedIn(admission.user), cookies=cookies, headers=NO_STORE)
+    return Response(SignedIn(user), cookies=cookies, headers=NO_STORE)
 
 
 routes = [impersonate, end_impersonation]

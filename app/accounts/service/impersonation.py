@@ -8,9 +8,9 @@ from asyncpg import Connection, Record
 from app.accounts import policy
 from app.accounts.queries import sessions, users
 from app.accounts.schemas import (
-    Admission,
     Client,
     NotImpersonating,
+    User,
     UserImpersonated,
     user_channel,
 )
@@ -49,13 +49,14 @@ class Impersonation:
 
     async def begin(
         self, principal: Principal, user_id: int, reason: str, client: Client
-    ) -> Admission:
-        """A session of that person. It ends with the admin's own session or role, and in any case
+    ) -> tuple[User, str]:
+        """That person, and the token of a session in their name. It ends with the admin's own session or role, and in any case
         after a while; the person sees it in their list and may end it.
 
-        Raises Forbidden, NotFound, CannotImpersonate, Unauthorized.
+        Raises Forbidden, FreshProofRequired, NotFound, CannotImpersonate, Unauthorized.
         """
         policy.can_manage_users(principal)
+        policy.require_fresh(principal)
         token, session_id = new_token(), new_id()
         event = UserImpersonated(session_id, reason, now() + self._lasts)
         async with self._db.transaction() as tx:
@@ -72,10 +73,10 @@ class Impersonation:
             await self._record(tx, principal, "user.impersonated", user_id, detail)
             publication = await self._tell(tx, user_id, event)
         await self._publish_log(user_channel(user_id), publication)
-        return Admission(users.as_user(row), token)
+        return users.as_user(row), token
 
-    async def end(self, principal: Principal, own_token: str | None) -> Admission:
-        """Back to the admin's own account.
+    async def end(self, principal: Principal, own_token: str | None) -> tuple[User, str]:
+        """Back to the admin's own account, with a new token or none.
 
         A browser shows the token that its session had before, and gets a new one for it; others
         have kept theirs. Raises NotImpersonating, Unauthorized.
@@ -95,7 +96,7 @@ class Impersonation:
             detail = {"session": principal.session_id}
             await self._record(tx, principal, "user.impersonation-ended", principal.user_id, detail)
         await self._live.close_sockets(ended)
-        return Admission(users.as_user(admin), token)
+        return users.as_user(admin), token
 
     async def _tell(self, tx: Connection, user_id: int, event: UserImpersonated) -> Publication:
         data = msgspec.json.encode(event)

@@ -65,9 +65,11 @@ class UserAdmin:
     ) -> ManagedUser:
         """Promote or demote. The person's sessions end: new rights begin with a new sign-in.
 
-        Raises Forbidden, NotFound, LastAdmin, PreconditionFailed when `version` is old.
+        Raises Forbidden, FreshProofRequired, NotFound, LastAdmin, PreconditionFailed when `version`
+        is old.
         """
         policy.can_manage_users(principal)
+        policy.require_fresh(principal)
 
         async def change(tx: Connection, row: Record, ended: set[str]) -> Record:
             if row["role"] == Role.ADMIN and role is not Role.ADMIN:
