@@ -50,8 +50,10 @@ class Impersonation:
     async def begin(
         self, principal: Principal, user_id: int, reason: str, client: Client
     ) -> tuple[User, str]:
-        """That person, and the token of a session in their name. It ends with the admin's own session or role, and in any case
-        after a while; the person sees it in their list and may end it.
+        """That person, and the token of a session in their name.
+
+        It ends with the admin's own session or role, and in any case after a while; the person sees
+        it in their list and may end it.
 
         Raises Forbidden, FreshProofRequired, NotFound, CannotImpersonate, Unauthorized.
         """
