@@ -4,7 +4,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from app.accounts import topics as accounts_topics
-from app.accounts.service import Accounts, DoorThrottle, Doorway, Sessions, UserAdmin
+from app.accounts.queries import users as user_queries
+from app.accounts.service import (
+    Accounts,
+    DoorThrottle,
+    Doorway,
+    Letterbox,
+    MailedLinks,
+    Sessions,
+    UserAdmin,
+)
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
 from app.chat import topics as chat_topics
@@ -14,6 +23,7 @@ from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database, translate
 from app.infra.idempotency import IdempotencyKeys, mark_carried_out
 from app.infra.jobs import JobRules, Jobs
+from app.infra.mail import DevOutbox, NoServer, Postman, SmtpServer, Transport
 from app.infra.passwords import Passwords
 from app.infra.ratelimit import Rate, RateLimiter
 from app.infra.ratelimit_redis import FAULTS, RedisCounters
@@ -24,6 +34,7 @@ from app.interactions import topics as interactions_topics
 from app.interactions.service import Interactions
 from app.kit.errors import AppError, NotFound
 from app.kit.principal import Principal, Role
+from app.kit.smtp import smtp_address, split_sender
 from app.media.service import Media
 from app.piccolo_app import TABLES
 from app.reports import topics as reports_topics
@@ -34,6 +45,8 @@ from realtime import Hooks, Identity, InvalidToken, Node, RealtimeError
 from realtime.broker_redis import RedisBroker, RedisOptions
 
 JUST_AFTER_S = 1.0
+UNSET_SENDER = "sicerdas <library@localhost>"
+"""Who writes the mails of the outbox in `dev`."""
 
 
 class House:
@@ -95,16 +108,39 @@ class House:
         self.audit = Audit(self.db)
         self.sessions = Sessions(self.db, settings, end_sockets=self.node.disconnect_session)
         self.doorway = Doorway(self.sessions, must_verify=settings.require_verified_email)
+        weak, throttle = WeakPasswords(), DoorThrottle(self.limiter, settings)
+        self.postman = Postman(
+            self.jobs,
+            transport_of(settings),
+            user_queries.recipient,
+            secret=settings.secret,
+            sender=settings.mail_from or UNSET_SENDER,
+            origin=settings.main_origin,
+        )
+        self.letterbox = Letterbox(self.db, self.jobs, self.postman, throttle, settings)
         self.accounts = Accounts(
             self.db,
             self.sessions,
             self.doorway,
             self.passwords,
-            WeakPasswords(),
-            DoorThrottle(self.limiter, settings),
+            weak,
+            throttle,
             self.audit,
             self.log,
+            self.letterbox,
             must_verify=settings.require_verified_email,
+            publish_log=self.node.publish_log,
+        )
+        self.mailed_links = MailedLinks(
+            self.db,
+            self.sessions,
+            self.doorway,
+            self.letterbox,
+            self.passwords,
+            weak,
+            throttle,
+            self.audit,
+            self.log,
             publish_log=self.node.publish_log,
         )
         self.user_admin = UserAdmin(
@@ -199,6 +235,14 @@ class House:
     async def _message_target(self, principal: Principal, message_id: int) -> Target:
         message = await self.chat.message(principal, message_id)
         return Target(title=message.user_message[:80], url=None)
+
+
+def transport_of(settings: Settings) -> Transport:
+    """The server that the settings name; in `dev` the outbox."""
+    if settings.smtp_url:
+        _, sender = split_sender(settings.mail_from)
+        return SmtpServer(smtp_address(settings.smtp_url.reveal()), sender)
+    return DevOutbox(settings.dev_outbox) if settings.dev_outbox else NoServer()
 
 
 def _role(who: Identity) -> Role | None:

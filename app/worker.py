@@ -95,6 +95,7 @@ async def work(house: House, model: LanguageModel) -> None:
             "idempotency": house.idempotency.trim,
             "sessions": house.sessions.trim,
             "jobs": house.jobs.trim,
+            "mail_tokens": house.letterbox.trim,
         }
     )
     parts = [asyncio.create_task(part.run()) for part in (pool, runner, *listeners, keeper)]

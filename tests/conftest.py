@@ -4,5 +4,5 @@ pytest_plugins = [
     "tests.support.servers",
     "tests.support.fake_llm",
     "tests.support.house",
-    "tests.support.world",
+    "tests.support.mailbox",
 ]

@@ -6,6 +6,7 @@ from litestar import Request, Response
 
 from app.accounts.schemas import Admission, Client, SignedIn
 from app.http.sessions import session_cookie
+from app.kit.language import preferred
 from app.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
@@ -24,6 +25,8 @@ def signed_in_as(
 
 
 def client_of(request: AnyRequest) -> Client:
-    """Where the request comes from, as far as it tells."""
+    """Where the request comes from and in which language it reads, as far as it tells."""
+    headers = request.headers
     address = request.client.host if request.client else ""
-    return Client(request.headers.get("user-agent", ""), address)
+    language = preferred(headers.get("accept-language", ""))
+    return Client(headers.get("user-agent", ""), address, language)
