@@ -7,6 +7,7 @@ from app.accounts import topics as accounts_topics
 from app.accounts.queries import users as user_queries
 from app.accounts.service import (
     Accounts,
+    ApiKeys,
     DoorThrottle,
     Doorway,
     Letterbox,
@@ -63,7 +64,7 @@ class House:
                 *reports_topics.families(self.reports),
                 *chat_topics.families(self.chat),
             ],
-            chat_topics.rpc_methods(self.chat),
+            chat_topics.rpc_methods(self.chat, self.idempotency),
         )
 
     def _open_infrastructure(self, settings: Settings) -> None:
@@ -107,6 +108,7 @@ class House:
     def _furnish(self, settings: Settings) -> None:
         self.audit = Audit(self.db)
         self.sessions = Sessions(self.db, settings, end_sockets=self.node.disconnect_session)
+        self.api_keys = ApiKeys(self.db, self.audit, self.limiter, settings)
         self.doorway = Doorway(self.sessions, must_verify=settings.require_verified_email)
         weak, throttle = WeakPasswords(), DoorThrottle(self.limiter, settings)
         self.postman = Postman(

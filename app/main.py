@@ -17,6 +17,7 @@ from app.chat import routes as chat_routes
 from app.contract import documents
 from app.house import House
 from app.http.bodies import StrictRequest, no_upload
+from app.http.cors import with_cors
 from app.http.dev_mail import dev_mail_routes
 from app.http.docs import contract_routes
 from app.http.flood import with_flood_guard
@@ -25,10 +26,13 @@ from app.http.health import Check, health_routes
 from app.http.idempotency import IdempotencyMiddleware
 from app.http.listening import listening_route
 from app.http.metrics import Metrics
+from app.http.origins import CALLED_ADDRESS
 from app.http.pages import Pages
 from app.http.params import no_null
 from app.http.problems import handlers
+from app.http.reach import within_reach
 from app.http.sessions import (
+    Doors,
     SessionMiddleware,
     cookie_token,
     provide_principal,
@@ -70,7 +74,8 @@ def create_app(settings: Settings) -> Litestar:
     house = House(settings)
     pages = Pages(settings.frontend_dist)
     metrics = Metrics(_gauges(house), house.jobs.look)
-    gate = Gate(house.node, _cookie_identity(house), settings.public_origins)
+    origins = (*(settings.public_origins or (CALLED_ADDRESS,)), *settings.cors_origins)
+    gate = Gate(house.node, _cookie_identity(house), origins)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -81,7 +86,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             Router("/api/v1", route_handlers=_feature_routes()),
             *media_routes.root_routes,
-            socket_route(house.node, _cookie_identity(house), settings.public_origins),
+            socket_route(house.node, _cookie_identity(house), origins),
             *stream_routes(gate),
             listening_route(gate),
             *health_routes(_checks(house), required=REQUIRED_PARTS),
@@ -90,9 +95,16 @@ def create_app(settings: Settings) -> Litestar:
             *pages.routes(),
         ],
         dependencies=_dependencies(house),
-        guards=[signed_in, no_null],
+        guards=[signed_in, within_reach, no_null],
         middleware=[
-            SessionMiddleware(house.sessions.principal_by_token, settings.public_origins),
+            SessionMiddleware(
+                Doors(
+                    by_token=house.sessions.principal_by_token,
+                    by_key=house.api_keys.principal_by_key,
+                    replaced=house.sessions.replace,
+                ),
+                origins,
+            ),
             IdempotencyMiddleware(house.idempotency, max_body_bytes=settings.max_body_bytes),
         ],
         exception_handlers=handlers(pages.fallback, translate, no_upload),
@@ -108,7 +120,7 @@ def create_app(settings: Settings) -> Litestar:
     guarded = with_flood_guard(
         with_head(app.asgi_handler), settings.requests_per_address_per_minute
     )
-    app.asgi_handler = metrics.around(with_headers(guarded))
+    app.asgi_handler = metrics.around(with_headers(with_cors(guarded, settings.cors_origins)))
     return app
 
 
@@ -129,6 +141,7 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "sessions": house.sessions,
         "letterbox": house.letterbox,
         "mailed_links": house.mailed_links,
+        "api_keys": house.api_keys,
         "user_admin": house.user_admin,
         "audit": house.audit,
         "catalog": house.catalog,

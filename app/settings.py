@@ -40,6 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """True when the answering model is the small one that `make run` brings; pages label it."""
     public_origins: tuple[str, ...] = ()
     """Allowed values of Origin, exact: scheme://host[:port]."""
+    cors_origins: tuple[str, ...] = ()
+    """Other sites whose pages may call the API with a person's session; exact as well."""
     require_verified_email: bool = True
     smtp_url: Secret = Secret("")
     """`smtp://user:password@host:587` (insists on STARTTLS), `smtps://` or `smtp+plain://`."""
@@ -81,6 +83,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """To one mailbox, whoever asks for them."""
     questions_per_user_per_minute: int = 20
     reports_per_user_per_hour: int = 60
+    api_keys_per_user: int = 20
+    requests_per_key_per_minute: int = 600
+    impersonation_s: int = 3600
+    """However it is used, an admin's session in somebody's name ends after so long."""
     requests_per_address_per_minute: int = 6000
     """A flood guard, counted by each process for itself."""
     view_window_s: int = 30 * 60
@@ -208,6 +214,7 @@ BY_FIELD: dict[str, Parse] = {
     "s3_endpoint_url": _address,
     "openai_base_url": _address,
     "public_origins": _origins,
+    "cors_origins": _origins,
     "llm_repeat_penalty": _seconds,
     "smtp_url": _smtp,
     "mail_from": _sender,

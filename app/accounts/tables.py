@@ -18,6 +18,8 @@ class User(Table, tablename="users"):
     deactivated_at = Timestamptz(null=True, default=None)
     deactivated_reason = Text(null=True, default=None)
     deactivated_until = Timestamptz(null=True, default=None)
+    last_sign_in_at = Timestamptz(null=True, default=None)
+
     language = Text(default="en")
     version = Integer(default=1)
 
@@ -35,6 +37,22 @@ class Session(Table, tablename="sessions"):
     authenticated_at = Timestamptz()
     methods = Array(base_column=Text())
     impersonator_id = ForeignKey(references=User, null=True, default=None)
+    opened_by: "ForeignKey[Session]" = ForeignKey(references="self", null=True, default=None)
+    ends_by = Timestamptz(null=True, default=None)
+
+
+class ApiKey(Table, tablename="api_keys"):
+    """A program's way in, as its owner and no further than its scopes; only a hash is kept."""
+
+    id = Text(primary_key=True)
+    user_id = ForeignKey(references=User, null=False)
+    name = Text()
+    hint = Text()
+    token_hash = Bytea(unique=True, secret=True)
+    scopes = Array(base_column=Text())
+    created_at = Timestamptz()
+    expires_at = Timestamptz(null=True, default=None)
+    last_used_at = Timestamptz(null=True, default=None)
 
 
 class MailToken(Table, tablename="mail_tokens"):

@@ -10,14 +10,14 @@ from tests.contract.conftest import CONTRACT, node
 
 VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
-askTutor changePassword createBook createCategory createGroup deactivateUser decideReport
-deleteBook deleteCategory deleteConversation deleteGroup endAllSessions endOtherSessions
-endSession fileReport followAnswer getBook getBookFile getCategory getChapter getConversation
-getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser listAudit listBooks
-listCategories listChapters listConversations listGroups listMyReports listReports listSessions
-listUsers logIn logOut reactivateUser realtimeToken recordInteraction renameConversation
-replaceCover retryAnswer setUserRole signOutUser signUp stopAnswer updateBook updateCategory
-updateGroup updateMe verifyAudit
+askTutor changePassword createApiKey createBook createCategory createGroup deactivateUser
+decideReport deleteBook deleteCategory deleteConversation deleteGroup endAllSessions
+endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory getChapter
+getConversation getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser
+listApiKeys listAudit listBooks listCategories listChapters listConversations listGroups
+listMyReports listReports listSessions listUsers logIn logOut reactivateUser realtimeToken
+recordInteraction renameConversation replaceCover retryAnswer revokeApiKey setUserRole
+signOutUser signUp stopAnswer updateBook updateCategory updateGroup updateMe verifyAudit
 """
 
 

@@ -9,6 +9,7 @@ from app.accounts.schemas.faults import (
     WrongCredentials,
     WrongPassword,
 )
+from app.accounts.schemas.keys import ApiKey, CreateApiKey, NewApiKey, TooManyApiKeys
 from app.accounts.schemas.mailed import (
     AddressConfirmed,
     Asked,
@@ -48,12 +49,14 @@ __all__ = [
     "AccountDeactivated",
     "AddressConfirmed",
     "Admission",
+    "ApiKey",
     "AskForMail",
     "Asked",
     "AskedFor",
     "ChangeEmail",
     "ChangePassword",
     "Client",
+    "CreateApiKey",
     "Deactivate",
     "DeceptiveAddress",
     "Email",
@@ -62,6 +65,7 @@ __all__ = [
     "LastAdmin",
     "LinkUnusable",
     "LogIn",
+    "NewApiKey",
     "NewPassword",
     "NoContentYet",
     "PasswordTooCommon",
@@ -74,6 +78,7 @@ __all__ = [
     "SignInByMail",
     "SignUp",
     "SignedIn",
+    "TooManyApiKeys",
     "UpdateMe",
     "UseMailedLink",
     "User",

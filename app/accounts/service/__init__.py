@@ -3,6 +3,7 @@
 from app.accounts.service.accounts import Accounts
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.events import normal_email
+from app.accounts.service.keys import ApiKeys
 from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.mailed import MailedLinks
 from app.accounts.service.sessions import Sessions
@@ -11,6 +12,7 @@ from app.accounts.service.user_admin import UserAdmin
 
 __all__ = [
     "Accounts",
+    "ApiKeys",
     "DoorThrottle",
     "Doorway",
     "Letterbox",

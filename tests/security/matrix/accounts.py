@@ -1,6 +1,7 @@
 """Doors, one's own account and sessions, people and the audit log for admins."""
 
-from app.kit.principal import Role
+from app.accounts.schemas import CreateApiKey
+from app.kit.principal import Role, Scope
 from tests.security.matrix.rows import Given, Row, Scene, everybody, only, own, sends, signed_in
 from tests.support.house import PASSWORD
 
@@ -31,6 +32,12 @@ async def a_reason(scene: Scene) -> Given:
     return Given({"user_id": scene.owner.id}, json={"reason": "Spam"})
 
 
+async def an_api_key(scene: Scene) -> Given:
+    form = CreateApiKey(name="Script", scopes=[Scope.CATALOG_READ])
+    made = await scene.world.house.api_keys.create_key(scene.owner.principal, form)
+    return Given({"key_id": made.api_key.id})
+
+
 ROWS = {
     "signUp": Row(everybody(201), sign_up),
     "logIn": Row(everybody(200), log_in),
@@ -44,6 +51,9 @@ ROWS = {
     "endSession": Row(own(204), a_session),
     "endOtherSessions": Row(signed_in(200)),
     "endAllSessions": Row(signed_in(200)),
+    "listApiKeys": Row(signed_in(200)),
+    "createApiKey": Row(signed_in(201), sends(name="Script", scopes=["catalog:read"])),
+    "revokeApiKey": Row(own(204), an_api_key),
     "getMe": Row(signed_in(200)),
     "updateMe": Row(signed_in(200), sends(name="Another")),
     "listUsers": Row(only("admin", status=200)),
