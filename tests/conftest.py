@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.support.fake_llm",
     "tests.support.house",
     "tests.support.mailbox",
+    "tests.support.world",
 ]

@@ -10,14 +10,16 @@ from tests.contract.conftest import CONTRACT, node
 
 VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
-askTutor changePassword createApiKey createBook createCategory createGroup deactivateUser
-decideReport deleteBook deleteCategory deleteConversation deleteGroup endAllSessions
-endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory getChapter
-getConversation getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser
-listApiKeys listAudit listBooks listCategories listChapters listConversations listGroups
-listMyReports listReports listSessions listUsers logIn logOut reactivateUser realtimeToken
-recordInteraction renameConversation replaceCover retryAnswer revokeApiKey setUserRole
+askTutor changeEmail changePassword createApiKey createBook createCategory createGroup
+deactivateUser decideReport deleteBook deleteCategory deleteConversation deleteGroup
+endAllSessions endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory
+getChapter getConversation getCover getGroup getInfo getMe getMessage getReport getSession
+getStats getUser listApiKeys listAudit listBooks listCategories listChapters listConversations
+listGroups listMyReports listReports listSessions listUsers logIn logOut reactivateUser
+realtimeToken recordInteraction renameConversation replaceCover resetPassword retryAnswer
+revokeApiKey sendPasswordReset sendSignInLink sendVerification setUserRole signInByMail
 signOutUser signUp stopAnswer updateBook updateCategory updateGroup updateMe verifyAudit
+verifyEmail
 """
 
 
