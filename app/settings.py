@@ -62,6 +62,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     session_absolute_s: int = 90 * 86_400
     staff_session_idle_s: int = 30 * 60
     staff_session_absolute_s: int = 12 * 3600
+    require_staff_second_factor: bool = True
+    """Moderators and admins are plain users until they gave a second factor in their session."""
+    fresh_proof_s: int = 15 * 60
+    """How long a proof of identity counts for dangerous acts."""
+    second_step_s: int = 5 * 60
+    """How long a sign-in waits for its second factor, and a passkey for its signature."""
+    passkey_rp_id: str = ""
+    """The domain that passkeys belong to (WebAuthn, 5.1.2); by default the host of the page."""
     realtime_token_s: int = 60
     password_hash_time_cost: int = 3
     password_hash_memory_kib: int = 64 * 1024

@@ -20,6 +20,9 @@ realtimeToken recordInteraction renameConversation replaceCover resetPassword re
 revokeApiKey sendPasswordReset sendSignInLink sendVerification setUserRole signInByMail
 signOutUser signUp stopAnswer updateBook updateCategory updateGroup updateMe verifyAudit
 verifyEmail
+addPasskey confirmIdentity disableTotp enableTotp getFactors giveSecondFactor removePasskey
+renamePasskey renewRecoveryCodes resetUserFactors signInWithPasskey startPasskeyConfirmation
+startPasskeyRegistration startPasskeySecondFactor startPasskeySignIn startTotp
 """
 
 

@@ -100,6 +100,7 @@ def app_environment(
         "OPENAI_API_KEY": "tests",
         "OPENAI_MODEL": "scripted",
         "SICERDAS_REQUIRE_VERIFIED_EMAIL": "false",
+        "SICERDAS_REQUIRE_STAFF_SECOND_FACTOR": "false",
         "SICERDAS_PASSWORD_HASH_TIME_COST": "1",
         "SICERDAS_PASSWORD_HASH_MEMORY_KIB": "8192",
         "SICERDAS_PASSWORD_HASH_PARALLELISM": "1",

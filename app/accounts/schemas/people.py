@@ -80,13 +80,6 @@ class User(Struct, frozen=True):
     version: int
 
 
-class SignedIn(Struct, frozen=True, omit_defaults=True):
-    """The answer to a login: the account, and the token for a bearer client."""
-
-    user: User
-    token: str | None = None
-
-
 class SessionView(Struct, frozen=True):
     """A sign-in as its owner sees it; `device` is empty when the browser did not say.
 
@@ -124,13 +117,6 @@ class RealtimeToken(Struct, frozen=True):
 
     token: str
     expires_in: int
-
-
-class Admission(Struct, frozen=True):
-    """Somebody came in: who they are, and the token of their new session."""
-
-    user: User
-    token: str
 
 
 class Client(Struct, frozen=True):

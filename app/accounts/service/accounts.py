@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 from asyncpg import Connection, Record
 
+from app.accounts import policy
+from app.accounts.queries import factors, users
 from app.accounts.queries import sessions as session_queries
-from app.accounts.queries import users
 from app.accounts.schemas import (
     Admission,
     Asked,
@@ -134,9 +135,12 @@ class Accounts:
     ) -> Admission:
         """Another password. All sessions end with their sockets; a new one is opened here.
 
-        Raises PasswordTooCommon, TooManyRequests, WrongPassword, Unauthorized.
+        Whoever has a second factor must have given it just now. Raises FreshProofRequired,
+        PasswordTooCommon, TooManyRequests, WrongPassword, Unauthorized.
         """
         user_id, email = principal.user_id, principal.email
+        if factors.ways_of(await factors.enrolled(self._db, user_id)):
+            policy.require_fresh(principal)
         self._refuse_weak(form.new_password, email, principal.name, "new_password")
         await self._throttle.admit_login(email, client.address)
         row = await users.credentials_by_id(self._db, user_id)

@@ -10,6 +10,7 @@ from typing import Literal
 import asyncpg
 from asyncpg import Connection, Record
 
+from app.accounts import policy
 from app.accounts.queries import mail_tokens, sessions, users
 from app.accounts.schemas import (
     AddressConfirmed,
@@ -120,8 +121,9 @@ class MailedLinks:
     async def change_email(self, principal: Principal, form: ChangeEmail, client: Client) -> None:
         """Ask for another address; the present one is told, and stays until the new one confirms.
 
-        Raises DeceptiveAddress, TooManyRequests.
+        Raises FreshProofRequired, DeceptiveAddress, TooManyRequests.
         """
+        policy.require_fresh(principal)
         address = normal_email(form.email)
         if is_deceptive(address):
             raise DeceptiveAddress

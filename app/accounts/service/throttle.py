@@ -29,6 +29,13 @@ class DoorThrottle:
         self._link = Rate("link-address", settings.links_per_address_per_minute, 60.0)
         self._mail = Rate("mail-address", settings.mails_per_address_per_hour, 3600.0)
         self._mailbox = Rate("mail-account", settings.mails_per_account_per_hour, 3600.0)
+        self._factor = Backoff(
+            "factor-account",
+            settings.login_free_attempts,
+            settings.login_delay_s,
+            settings.login_delay_max_s,
+            settings.login_forget_s,
+        )
         self._signup = Rate("signup-address", settings.signups_per_address_per_hour, 3600.0)
 
     async def admit_login(self, email: str, address: str) -> None:
@@ -40,6 +47,19 @@ class DoorThrottle:
         """The password was right."""
         await self._limiter.give_back(self._everybody, "")
         await self._limiter.forget(self._account, self._subject(email))
+
+    async def admit_factor(self, user_id: int, address: str) -> None:
+        """Count a second proof of a person whose first was right. Raises TooManyRequests."""
+        await self.admit_ceremony(address)
+        await self._limiter.spend((self._factor, str(user_id)))
+
+    async def forgive_factor(self, user_id: int) -> None:
+        """The second proof was right."""
+        await self._limiter.forget(self._factor, str(user_id))
+
+    async def admit_ceremony(self, address: str) -> None:
+        """Count a step that names no account yet. Raises TooManyRequests."""
+        await self._limiter.spend((self._address, network_of(address)))
 
     async def admit_signup(self, address: str) -> None:
         """Count a new account. Raises TooManyRequests."""

@@ -136,7 +136,11 @@ class Instance:
     def environment(self, servers: list[Server]) -> dict[str, str]:
         """What our own processes see: our defaults, then the servers, then what was given."""
         own = f"http://{LOOPBACK}:{self.port},http://localhost:{self.port}"
-        env = {"SICERDAS_PUBLIC_ORIGINS": own, "SICERDAS_REQUIRE_VERIFIED_EMAIL": "false"}
+        env = {
+            "SICERDAS_PUBLIC_ORIGINS": own,
+            "SICERDAS_REQUIRE_VERIFIED_EMAIL": "false",
+            "SICERDAS_REQUIRE_STAFF_SECOND_FACTOR": "false",
+        }
         env["SICERDAS_SECRET"] = self.home.secret("secret")
         if not self._given.get("SICERDAS_SMTP_URL"):
             env["SICERDAS_DEV_OUTBOX"] = str(self.home.path / "mail")

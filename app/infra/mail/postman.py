@@ -10,7 +10,7 @@ from app.infra.jobs import Hopeless, Job, Jobs
 from app.infra.mail.letters import Letter, Letters
 from app.infra.mail.message import compose
 from app.infra.mail.transport import Transport
-from app.infra.sealed import Seal, SealBroken
+from app.infra.vault import Unreadable, Vault
 from app.kit.language import Language
 from app.kit.secret import Secret
 
@@ -57,7 +57,7 @@ class Postman:
         self._jobs = jobs
         self._transport = transport
         self._recipients = recipients
-        self._seal = Seal(secret, "mail")
+        self._vault = Vault(secret, "mail")
         self._letters = Letters()
         self._sender = sender
         self._origin = origin
@@ -84,13 +84,13 @@ class Postman:
             return
         given = {"origin": self._origin, "email": recipient.email, **(values or {})}
         letter = self._letters.write(template, recipient.language, given)
-        sealed = self._seal.close(msgspec.json.encode(Draft(recipient.email, letter)))
+        sealed = self._vault.seal(msgspec.json.encode(Draft(recipient.email, letter)), KIND)
         await self._jobs.enqueue(tx, KIND, SealedMail(sealed))
 
     async def _deliver(self, job: Job, mail: SealedMail) -> None:
         try:
-            draft = msgspec.json.decode(self._seal.open(mail.sealed), type=Draft)
-        except SealBroken:
+            draft = msgspec.json.decode(self._vault.open(mail.sealed, KIND), type=Draft)
+        except Unreadable:
             raise Hopeless("sealed under another SICERDAS_SECRET") from None
         sender = self._sender
         message = compose(draft.letter, sender=sender, to=draft.to, message_id=job.id)
