@@ -2,6 +2,7 @@
 
 from app.accounts.schemas import FreshProofRequired
 from app.kit.clock import now
+from app.kit.errors import SecondFactorRequired
 from app.kit.principal import Principal, refusal
 
 
@@ -18,3 +19,13 @@ def require_fresh(principal: Principal) -> None:
     """
     if principal.impersonator_id is not None or principal.fresh_until <= now().timestamp():
         raise FreshProofRequired
+
+
+def can_make_keys(principal: Principal) -> None:
+    """A key has its owner's role: whose office rests makes none that would have it.
+
+    Raises FreshProofRequired, SecondFactorRequired.
+    """
+    require_fresh(principal)
+    if principal.owes_second_factor:
+        raise SecondFactorRequired
