@@ -22,13 +22,6 @@ def can_impersonate(principal: Principal, role: Role, *, is_open: bool) -> None:
         raise CannotImpersonate("This account is closed")
 
 
-def can_make_keys(principal: Principal) -> None:
-    """Whoever does not owe a second factor: a key would go around it. Raises
-    SecondFactorRequired."""
-    if principal.owes_second_factor:
-        raise SecondFactorRequired
-
-
 def require_fresh(principal: Principal) -> None:
     """A dangerous act asks for a proof of identity that is not old (ASVS 5.0, 7.5.1, 7.5.3).
 
@@ -36,3 +29,13 @@ def require_fresh(principal: Principal) -> None:
     """
     if principal.impersonator_id is not None or principal.fresh_until <= now().timestamp():
         raise FreshProofRequired
+
+
+def can_make_keys(principal: Principal) -> None:
+    """A key has its owner's role: whose office rests makes none that would have it.
+
+    Raises FreshProofRequired, SecondFactorRequired.
+    """
+    require_fresh(principal)
+    if principal.owes_second_factor:
+        raise SecondFactorRequired

@@ -205,6 +205,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/magic-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in by a mailed link
+         * @description Sign in by a mailed link. `"transport": "bearer"` answers the token in the body.
+         */
+        post: operations["signInByMail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/magic-link/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail a link to sign in
+         * @description Mail a link to sign in. Alike for every address; it makes no account.
+         */
+        post: operations["sendSignInLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/passkeys": {
         parameters: {
             query?: never;
@@ -323,6 +363,46 @@ export interface paths {
          */
         put: operations["changePassword"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password by a mailed link
+         * @description Set a new password by a mailed link. All sessions and their sockets end; sign in then, with the second factor if there is one.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password-reset/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail a link to set a new password
+         * @description Mail a link to set a new password. Alike for every address.
+         */
+        post: operations["sendPasswordReset"];
         delete?: never;
         options?: never;
         head?: never;
@@ -547,6 +627,46 @@ export interface paths {
          * @description Show that the app has the secret: every later sign-in asks for a code.
          */
         post: operations["enableTotp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/verify-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Use the link of a mail about an address: it confirms it, changes it, or undoes a change
+         * @description Use the link of a mail about an address: it confirms it, changes it, or undoes a change. It signs nobody in.
+         */
+        post: operations["verifyEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/verify-email/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail the link that confirms an address once more
+         * @description Mail the link that confirms an address once more. Alike for every address.
+         */
+        post: operations["sendVerification"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1289,6 +1409,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for another address
+         * @description Ask for another address. It counts once the link in its mailbox was used; the present address is told. Alike whether or not the new address has an account.
+         */
+        post: operations["changeEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/media/covers/{name}": {
         parameters: {
             query?: never;
@@ -1323,6 +1463,14 @@ export interface components {
                 [key: string]: unknown;
             };
             name: string;
+        };
+        /**
+         * AddressConfirmed
+         * @description What the link did: confirmed an address, changed it, or brought the former one back.
+         */
+        AddressConfirmed: {
+            /** @enum {unknown} */
+            done: "changed" | "confirmed" | "restored";
         };
         /**
          * Answer
@@ -1368,6 +1516,14 @@ export interface components {
         Asked: {
             conversation_id: string;
             message_id: number;
+        };
+        /**
+         * AskForMail
+         * @description Whose mailbox a link shall go to; only an account's own address gets one.
+         */
+        AskForMail: {
+            /** @example learner@example.org */
+            email: string;
         };
         /**
          * AskTutor
@@ -1479,6 +1635,14 @@ export interface components {
             entries: number;
             head: string;
             intact: boolean;
+        };
+        /**
+         * ChangeEmail
+         * @description Another address for one's account; it counts once its mailbox has confirmed it.
+         */
+        ChangeEmail: {
+            /** @example learner@example.org */
+            email: string;
         };
         /**
          * ChangePassword
@@ -2046,6 +2210,15 @@ export interface components {
          */
         ReportStatus: "pending" | "rejected" | "resolved";
         /**
+         * ResetPassword
+         * @description The token of a link, and the password that counts from now on.
+         */
+        ResetPassword: {
+            /** @example sicerdas-demo */
+            password: string;
+            token: string;
+        };
+        /**
          * Role
          * @description What a person may do; the database holds the same four words in a constraint.
          * @enum {unknown}
@@ -2126,6 +2299,18 @@ export interface components {
             token?: string | null;
             /** @default null */
             user?: components["schemas"]["User"] | null;
+        };
+        /**
+         * SignInByMail
+         * @description The token of a link; `bearer` answers the session's token and sets no cookie.
+         */
+        SignInByMail: {
+            token: string;
+            /**
+             * @default cookie
+             * @enum {unknown}
+             */
+            transport?: "bearer" | "cookie";
         };
         /**
          * SignUp
@@ -2274,12 +2459,20 @@ export interface components {
             name?: string | null;
         };
         /**
+         * UseMailedLink
+         * @description The token of a link, from the fragment of its address.
+         */
+        UseMailedLink: {
+            token: string;
+        };
+        /**
          * User
          * @description An account as its owner and the admins see it.
          */
         User: {
             created_at: string;
             email: string;
+            email_verified: boolean;
             id: number;
             name: string | null;
             role: components["schemas"]["Role"];
@@ -2676,6 +2869,66 @@ export interface operations {
             401: components["responses"]["SignInFirst"];
         };
     };
+    signInByMail: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInByMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    sendSignInLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskForMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
     addPasskey: {
         parameters: {
             query?: never;
@@ -2879,6 +3132,64 @@ export interface operations {
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPassword"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done; nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    sendPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskForMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
         };
     };
     renewRecoveryCodes: {
@@ -3214,6 +3525,66 @@ export interface operations {
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
+        };
+    };
+    verifyEmail: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UseMailedLink"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddressConfirmed"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    sendVerification: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskForMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
         };
     };
     listBooks: {
@@ -4778,6 +5149,37 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             412: components["responses"]["Stale"];
+        };
+    };
+    changeEmail: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeEmail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
         };
     };
     getCover: {

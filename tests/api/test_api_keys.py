@@ -232,7 +232,7 @@ class TestStaff:
         boss = await person(Role.MODERATOR)
         form = {"name": "Script", "scopes": ["reports:read"]}
         made = (await boss.http.post(KEYS, json=form)).raise_for_status().json()
-        own = {"authorization": f"Bearer {boss.token}"}
+        own = bearer(boss.token)
         async with (
             serve(with_settings(settings, require_staff_second_factor=True)) as strict,
             httpx.AsyncClient(base_url=strict.url) as client,

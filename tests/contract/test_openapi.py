@@ -10,18 +10,19 @@ from tests.contract.conftest import CONTRACT, node
 
 VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
-addPasskey askTutor changePassword confirmIdentity createApiKey createBook createCategory
-createGroup deactivateUser decideReport deleteBook deleteCategory deleteConversation deleteGroup
-disableTotp enableTotp endAllSessions endImpersonation endOtherSessions endSession fileReport
-followAnswer getBook getBookFile getCategory getChapter getConversation getCover getFactors
-getGroup getInfo getMe getMessage getReport getSession getStats getUser giveSecondFactor
-impersonateUser listApiKeys listAudit listBooks listCategories listChapters listConversations
-listGroups listMyReports listReports listSessions listUsers logIn logOut reactivateUser
-realtimeToken recordInteraction removePasskey renameConversation renamePasskey
-renewRecoveryCodes replaceCover resetUserFactors retryAnswer revokeApiKey setUserRole
+addPasskey askTutor changeEmail changePassword confirmIdentity createApiKey createBook
+createCategory createGroup deactivateUser decideReport deleteBook deleteCategory
+deleteConversation deleteGroup disableTotp enableTotp endAllSessions endImpersonation
+endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory getChapter
+getConversation getCover getFactors getGroup getInfo getMe getMessage getReport getSession
+getStats getUser giveSecondFactor impersonateUser listApiKeys listAudit listBooks listCategories
+listChapters listConversations listGroups listMyReports listReports listSessions listUsers logIn
+logOut reactivateUser realtimeToken recordInteraction removePasskey renameConversation
+renamePasskey renewRecoveryCodes replaceCover resetPassword resetUserFactors retryAnswer
+revokeApiKey sendPasswordReset sendSignInLink sendVerification setUserRole signInByMail
 signInWithPasskey signOutUser signUp startPasskeyConfirmation startPasskeyRegistration
 startPasskeySecondFactor startPasskeySignIn startTotp stopAnswer updateBook updateCategory
-updateGroup updateMe verifyAudit verifyUser
+updateGroup updateMe verifyAudit verifyEmail verifyUser
 """
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.kit.language import Language
 from app.kit.place import Place
 from app.kit.principal import Role
 from app.kit.text import Line
@@ -61,6 +62,7 @@ class User(Struct, frozen=True):
     name: str | None
     role: Role
     status: Literal["active", "deactivated"]
+    email_verified: bool
     created_at: datetime
     updated_at: datetime
     version: int
@@ -111,6 +113,7 @@ class Client(Struct, frozen=True):
 
     user_agent: str = ""
     address: str = ""
+    language: Language = "en"
 
 
 def user_channel(user_id: int) -> str:

@@ -6,6 +6,8 @@ from app.accounts.service.events import normal_email
 from app.accounts.service.factors import FactorSettings
 from app.accounts.service.impersonation import Impersonation
 from app.accounts.service.keys import ApiKeys
+from app.accounts.service.letterbox import Letterbox
+from app.accounts.service.mailed import MailedLinks
 from app.accounts.service.passkeys import Passkeys
 from app.accounts.service.proofs import Proofs
 from app.accounts.service.sessions import Sessions
@@ -20,6 +22,8 @@ __all__ = [
     "Doorway",
     "FactorSettings",
     "Impersonation",
+    "Letterbox",
+    "MailedLinks",
     "Passkeys",
     "Proofs",
     "Sessions",
