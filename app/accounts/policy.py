@@ -1,14 +1,25 @@
 """Who may do what with accounts."""
 
-from app.accounts.schemas import FreshProofRequired
+from app.accounts.schemas import CannotImpersonate, FreshProofRequired
 from app.kit.clock import now
-from app.kit.principal import Principal, refusal
+from app.kit.errors import SecondFactorRequired
+from app.kit.principal import Principal, Role, refusal
 
 
 def can_manage_users(principal: Principal) -> None:
     """Admins only. Raises Forbidden, SecondFactorRequired."""
     if not principal.is_admin:
         raise refusal(principal, "Only admins manage accounts")
+
+
+def can_impersonate(principal: Principal, role: Role, *, is_open: bool) -> None:
+    """Admins, in the name of anybody with an open account who is none. Raises Forbidden,
+    SecondFactorRequired, CannotImpersonate."""
+    can_manage_users(principal)
+    if role is Role.ADMIN:
+        raise CannotImpersonate("Nobody enters in the name of an admin")
+    if not is_open:
+        raise CannotImpersonate("This account is closed")
 
 
 def require_fresh(principal: Principal) -> None:
@@ -18,3 +29,13 @@ def require_fresh(principal: Principal) -> None:
     """
     if principal.impersonator_id is not None or principal.fresh_until <= now().timestamp():
         raise FreshProofRequired
+
+
+def can_make_keys(principal: Principal) -> None:
+    """A key has its owner's role: whose office rests makes none that would have it.
+
+    Raises FreshProofRequired, SecondFactorRequired.
+    """
+    require_fresh(principal)
+    if principal.owes_second_factor:
+        raise SecondFactorRequired
