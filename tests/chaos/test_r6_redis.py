@@ -3,15 +3,20 @@
 import asyncio
 import secrets
 import time
-from typing import Any
+from contextlib import ExitStack
 
 import pytest
 
+from app.kit.principal import Role
 from realtime import Identity, Limits
 from realtime.broker_redis import RedisBroker, RedisOptions
 from realtime.testing import Client, Kit, MemoryLog
 from tests.realtime.families import LOG, NO_PINGS, TAIL, VALUE
 from tests.realtime.waiting import until
+from tests.support.facts import Facts
+from tests.support.house import MakePerson, Person, Served
+from tests.support.library import add_book
+from tests.support.processes import AppProcess
 from tests.support.redis_server import RedisServer
 from tests.support.report import Report, sized
 
@@ -19,10 +24,20 @@ pytestmark = pytest.mark.chaos
 
 CHANNEL = "log:1"
 CLIENTS = 100
-EVENTS_PER_S = 50
-FLOWING_WITHIN_S = 3.0
-OUTAGES_S = sized((1.0, 4.0), (0.1, 0.5, 1.0, 4.0, 10.0, 30.0, 60.0))
-KILLS = sized(1, 15)
+FLOWING_WITHIN_S = sized(15.0, 3.0)
+OUTAGES = sized(
+    ((0.5, 1, 20), (1.0, 3, 50), (4.0, 3, 50), (10.0, 3, 50), (30.0, 1, 20)),
+    (
+        *((s, 15, 50) for s in (0.1, 0.5, 1.0, 4.0, 10.0)),
+        *((s, 12, 50) for s in (30.0, 60.0)),
+        (4.0, 1, 50),
+    ),
+)
+"""Seconds, how many kills, events a second; every line is an installation of its own. In full
+100 kills."""
+FACTS_OUTAGES_S = sized((1.0, 4.0, 10.0), (0.1, 0.5, 1.0, 4.0, 10.0, 30.0, 60.0))
+FACTS_SOCKETS = 100
+PEOPLE, BOOKS = sized((12, 120), (40, 300))
 LIMITS = Limits(ping_interval_s=NO_PINGS)
 
 
@@ -48,8 +63,10 @@ class Tally:
 class Story:
     """One Redis, two processes, a hundred subscribers, and a writer that never stops."""
 
-    def __init__(self, server: RedisServer) -> None:
+    def __init__(self, server: RedisServer, kills: int, per_s: float) -> None:
         self.server = server
+        self.kills = kills
+        self.per_s = per_s
         self.log = MemoryLog()
         options = RedisOptions(prefix=secrets.token_hex(4))
         self.kits = [
@@ -73,7 +90,7 @@ class Story:
                 self.tallies.append(Tally(client))
             work = [asyncio.create_task(w) for w in (self._publish(), self._read())]
             try:
-                for _ in range(KILLS):
+                for _ in range(self.kills):
                     await self._kill(outage_s)
             finally:
                 work[0].cancel()
@@ -109,7 +126,7 @@ class Story:
             await node.publish_log(CHANNEL, entry)
             # Waits for Redis in an outage, and must not stand in the log's way.
             await node.publish_value("value:1", b"%d" % number, number)
-            await asyncio.sleep(1 / EVENTS_PER_S)
+            await asyncio.sleep(1 / self.per_s)
 
     async def _read(self) -> None:
         while True:
@@ -123,23 +140,60 @@ class Story:
         await until(lambda: all(len(tally.seen) >= total for tally in self.tallies))
 
 
-@pytest.mark.timeout(sized(60, 7200))
-async def test_r6_killed_redis_loses_nothing() -> None:
-    """0 lost, 0 doubled, 0 out of order, nobody told of a gap; flowing within 3 s."""
-    report = Report("R6", extra={"outages_s": ",".join(map(str, OUTAGES_S)), "kills": KILLS})
-    servers = [RedisServer() for _ in OUTAGES_S]
+async def kill_brokers(report: Report) -> None:
+    """Channels of the core: outages side by side, each with its own Redis and processes."""
+    servers = [RedisServer() for _ in OUTAGES]
     try:
         for server in servers:
-            server.start()
-        stories = [Story(server) for server in servers]
-        # Outages run side by side: each has its own Redis and its own processes.
-        results: list[Any] = await asyncio.gather(
-            *(story.tell(s, report) for story, s in zip(stories, OUTAGES_S, strict=True)),
-            return_exceptions=True,
-        )
-        for failure in (r for r in results if isinstance(r, BaseException)):
-            raise failure
+            await asyncio.to_thread(server.start)
+        async with asyncio.TaskGroup() as group:
+            for server, (seconds, kills, per_s) in zip(servers, OUTAGES, strict=True):
+                group.create_task(Story(server, kills, per_s).tell(seconds, report))
     finally:
         for server in servers:
             server.__exit__(None, None, None)
-    report.conclude()
+
+
+async def kill_under_facts(facts: Facts, redis: RedisServer, report: Report) -> None:
+    """The whole app: one Redis, killed again and again while people like, report and ask."""
+    async with facts.listening(FACTS_SOCKETS):
+        async with facts.load():
+            for seconds in FACTS_OUTAGES_S:
+                await facts.outage(redis, seconds)
+            await asyncio.sleep(0.5)  # load after
+        await facts.reconcile(report)
+    report.extra["flowing_s"] = round(max(facts.back_s), 2)
+    report.demand("flowing within 3 s", max(facts.back_s) <= FLOWING_WITHIN_S)
+
+
+@pytest.mark.timeout(sized(120, 7200))
+async def test_r6_killed_redis_loses_nothing(
+    redis_server: RedisServer,
+    app_environment: dict[str, str],
+    served: Served,
+    person: MakePerson,
+    teacher: Person,
+) -> None:
+    """0 lost, 0 doubled, 0 out of order, nobody told of a gap; flowing within 3 s. In the app,
+    answers, rows and what sockets saw agree in both directions, and nobody is refused meanwhile."""
+    lengths = ",".join(f"{kills}x{seconds}" for seconds, kills, _ in OUTAGES)
+    brokers = Report("R6", extra={"kills": lengths})
+    likes = Report("R6-facts", extra={"kills": ",".join(f"1x{s}" for s in FACTS_OUTAGES_S)})
+    environment = app_environment | {
+        "REDIS_URL": redis_server.url,
+        "SICERDAS_ANSWERS_PER_MINUTE": "100000",
+    }
+    people = [await person() for _ in range(PEOPLE)]
+    moderator = await person(Role.MODERATOR)
+    books = [(await add_book(teacher))["id"] for _ in range(BOOKS)]
+    with ExitStack() as stack:
+        apps = [stack.enter_context(AppProcess.serve(environment)) for _ in range(2)]
+        stack.enter_context(AppProcess(environment, "worker"))
+        for app in apps:
+            await asyncio.to_thread(app.wait_ready)
+        facts = Facts([app.url for app in apps], people, moderator, books, served.house.db)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(kill_brokers(brokers))
+            group.create_task(kill_under_facts(facts, redis_server, likes))
+    likes.conclude()
+    brokers.conclude()
