@@ -96,6 +96,7 @@ async def work(house: House, model: LanguageModel) -> None:
             "sessions": house.sessions.trim,
             "second_steps": house.factors.trim,
             "jobs": house.jobs.trim,
+            "mail_tokens": house.letterbox.trim,
         }
     )
     parts = [asyncio.create_task(part.run()) for part in (pool, runner, *listeners, keeper)]

@@ -10,7 +10,7 @@ export interface paths {
         };
         /**
          * What was done, newest first
-         * @description Entries that fit every given filter.
+         * @description Entries that fit every given filter; `actor_id` also finds deeds in others' names.
          */
         get: operations["listAudit"];
         put?: never;
@@ -145,6 +145,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/impersonation/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return to one's own account
+         * @description Return to one's own account; the session in the other's name ends with its sockets.
+         */
+        post: operations["endImpersonation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -179,6 +199,46 @@ export interface paths {
          * @description End this session; its sockets close.
          */
         post: operations["logOut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/magic-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in by a mailed link
+         * @description Sign in by a mailed link. `"transport": "bearer"` answers the token in the body.
+         */
+        post: operations["signInByMail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/magic-link/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail a link to sign in
+         * @description Mail a link to sign in. Alike for every address; it makes no account.
+         */
+        post: operations["sendSignInLink"];
         delete?: never;
         options?: never;
         head?: never;
@@ -303,6 +363,46 @@ export interface paths {
          */
         put: operations["changePassword"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password by a mailed link
+         * @description Set a new password by a mailed link. All sessions and their sockets end; sign in then, with the second factor if there is one.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password-reset/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail a link to set a new password
+         * @description Mail a link to set a new password. Alike for every address.
+         */
+        post: operations["sendPasswordReset"];
         delete?: never;
         options?: never;
         head?: never;
@@ -527,6 +627,46 @@ export interface paths {
          * @description Show that the app has the secret: every later sign-in asks for a code.
          */
         post: operations["enableTotp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/verify-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Use the link of a mail about an address: it confirms it, changes it, or undoes a change
+         * @description Use the link of a mail about an address: it confirms it, changes it, or undoes a change. It signs nobody in.
+         */
+        post: operations["verifyEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/verify-email/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail the link that confirms an address once more
+         * @description Mail the link that confirms an address once more. Alike for every address.
+         */
+        post: operations["sendVerification"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1115,8 +1255,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Close an account, for admins
-         * @description Close an account, for admins; its sessions and sockets end at once.
+         * Close an account, for admins, for ever or until a time
+         * @description Close an account, for admins, for ever or until a time; its sessions, sockets and API keys end at once.
          */
         post: operations["deactivateUser"];
         delete?: never;
@@ -1139,6 +1279,26 @@ export interface paths {
          * @description Take all second factors from a person who lost them, for admins; their sessions end. Asks for a fresh proof.
          */
         post: operations["resetUserFactors"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/impersonate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter in somebody's name, for admins
+         * @description Enter in somebody's name, for admins; the person is told. A browser gets another cookie and keeps its own beside it; a bearer client gets a token beside its own.
+         */
+        post: operations["impersonateUser"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1205,6 +1365,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{user_id}/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark an address as confirmed, for admins
+         * @description Mark an address as confirmed, for admins.
+         */
+        post: operations["verifyUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/me": {
         parameters: {
             query?: never;
@@ -1223,6 +1403,26 @@ export interface paths {
          */
         put: operations["updateMe"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for another address
+         * @description Ask for another address. It counts once the link in its mailbox was used; the present address is told. Alike whether or not the new address has an account.
+         */
+        post: operations["changeEmail"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1263,6 +1463,14 @@ export interface components {
                 [key: string]: unknown;
             };
             name: string;
+        };
+        /**
+         * AddressConfirmed
+         * @description What the link did: confirmed an address, changed it, or brought the former one back.
+         */
+        AddressConfirmed: {
+            /** @enum {unknown} */
+            done: "changed" | "confirmed" | "restored";
         };
         /**
          * Answer
@@ -1308,6 +1516,14 @@ export interface components {
         Asked: {
             conversation_id: string;
             message_id: number;
+        };
+        /**
+         * AskForMail
+         * @description Whose mailbox a link shall go to; only an account's own address gets one.
+         */
+        AskForMail: {
+            /** @example learner@example.org */
+            email: string;
         };
         /**
          * AskTutor
@@ -1419,6 +1635,14 @@ export interface components {
             entries: number;
             head: string;
             intact: boolean;
+        };
+        /**
+         * ChangeEmail
+         * @description Another address for one's account; it counts once its mailbox has confirmed it.
+         */
+        ChangeEmail: {
+            /** @example learner@example.org */
+            email: string;
         };
         /**
          * ChangePassword
@@ -1583,11 +1807,13 @@ export interface components {
         };
         /**
          * Deactivate
-         * @description Why an account is closed; the account's owner is told.
+         * @description Why an account is closed, and until when; both are told to its owner.
          */
         Deactivate: {
             /** @default  */
             reason?: string;
+            /** @default null */
+            until?: string | null;
         };
         /**
          * DecideReport
@@ -1725,6 +1951,14 @@ export interface components {
             next: string | null;
         };
         /**
+         * Impersonate
+         * @description Why an admin enters in somebody's name; the person is told.
+         */
+        Impersonate: {
+            /** @example Ticket 17 */
+            reason: string;
+        };
+        /**
          * Info
          * @description What this installation is.
          */
@@ -1760,6 +1994,34 @@ export interface components {
              * @enum {unknown}
              */
             transport?: "bearer" | "cookie";
+        };
+        /**
+         * ManagedUser
+         * @description An account as admins see it.
+         */
+        ManagedUser: {
+            created_at: string;
+            deactivated_reason: string | null;
+            deactivated_until: string | null;
+            email: string;
+            email_verified: boolean;
+            id: number;
+            last_sign_in_at: string | null;
+            name: string | null;
+            role: components["schemas"]["Role"];
+            second_factor: boolean;
+            /** @enum {unknown} */
+            status: "active" | "deactivated";
+            updated_at: string;
+            version: number;
+        };
+        /**
+         * Page[ManagedUser]
+         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
+         */
+        ManagedUserPage: {
+            items: components["schemas"]["ManagedUser"][];
+            next: string | null;
         };
         /**
          * Message
@@ -1948,6 +2210,15 @@ export interface components {
          */
         ReportStatus: "pending" | "rejected" | "resolved";
         /**
+         * ResetPassword
+         * @description The token of a link, and the password that counts from now on.
+         */
+        ResetPassword: {
+            /** @example sicerdas-demo */
+            password: string;
+            token: string;
+        };
+        /**
          * Role
          * @description What a person may do; the database holds the same four words in a constraint.
          * @enum {unknown}
@@ -2028,6 +2299,18 @@ export interface components {
             token?: string | null;
             /** @default null */
             user?: components["schemas"]["User"] | null;
+        };
+        /**
+         * SignInByMail
+         * @description The token of a link; `bearer` answers the session's token and sets no cookie.
+         */
+        SignInByMail: {
+            token: string;
+            /**
+             * @default cookie
+             * @enum {unknown}
+             */
+            transport?: "bearer" | "cookie";
         };
         /**
          * SignUp
@@ -2176,12 +2459,20 @@ export interface components {
             name?: string | null;
         };
         /**
+         * UseMailedLink
+         * @description The token of a link, from the fragment of its address.
+         */
+        UseMailedLink: {
+            token: string;
+        };
+        /**
          * User
          * @description An account as its owner and the admins see it.
          */
         User: {
             created_at: string;
             email: string;
+            email_verified: boolean;
             id: number;
             name: string | null;
             role: components["schemas"]["Role"];
@@ -2191,18 +2482,12 @@ export interface components {
             version: number;
         };
         /**
-         * Page[User]
-         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
-         */
-        UserPage: {
-            items: components["schemas"]["User"][];
-            next: string | null;
-        };
-        /**
          * Visitor
-         * @description Who asks; null when nobody is signed in.
+         * @description Who asks; null when nobody is signed in. `impersonator_id` is the admin in their name.
          */
         Visitor: {
+            /** @default null */
+            impersonator_id?: number | null;
             user: components["schemas"]["User"] | null;
         };
     };
@@ -2288,8 +2573,11 @@ export interface operations {
                 actor_id?: number;
                 cursor?: string;
                 limit?: number;
+                q?: string;
+                since?: string;
                 target_id?: string;
                 target_type?: string;
+                until?: string;
             };
             header?: never;
             path?: never;
@@ -2501,6 +2789,32 @@ export interface operations {
             401: components["responses"]["SignInFirst"];
         };
     };
+    endImpersonation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
     logIn: {
         parameters: {
             query?: never;
@@ -2553,6 +2867,66 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["SignInFirst"];
+        };
+    };
+    signInByMail: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInByMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    sendSignInLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskForMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
         };
     };
     addPasskey: {
@@ -2758,6 +3132,64 @@ export interface operations {
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPassword"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done; nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    sendPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskForMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
         };
     };
     renewRecoveryCodes: {
@@ -3093,6 +3525,66 @@ export interface operations {
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
+        };
+    };
+    verifyEmail: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UseMailedLink"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddressConfirmed"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    sendVerification: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskForMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
         };
     };
     listBooks: {
@@ -4291,8 +4783,10 @@ export interface operations {
                 limit?: number;
                 q?: string;
                 role?: components["schemas"]["Role"];
+                second_factor?: boolean;
                 sort?: string;
                 status?: "active" | "deactivated";
+                verified?: boolean;
             };
             header?: never;
             path?: never;
@@ -4308,7 +4802,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["UserPage"];
+                    "application/json": components["schemas"]["ManagedUserPage"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -4318,10 +4812,7 @@ export interface operations {
     getUser: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag that the client has; 304 when it is current */
-                "If-None-Match"?: string;
-            };
+            header?: never;
             path: {
                 user_id: number;
             };
@@ -4339,15 +4830,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
-            };
-            /** @description `If-None-Match` names the current version */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
@@ -4384,7 +4868,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -4423,6 +4907,40 @@ export interface operations {
             404: components["responses"]["Absent"];
         };
     };
+    impersonateUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Impersonate"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+        };
+    };
     reactivateUser: {
         parameters: {
             query?: never;
@@ -4449,7 +4967,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -4488,7 +5006,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -4525,6 +5043,41 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
+        };
+    };
+    verifyUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version this change is made on; 412 when it is older */
+                "If-Match"?: string;
+            };
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    /** @description The version, for `If-Match`: `"3"` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedUser"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+            412: components["responses"]["Stale"];
         };
     };
     getMe: {
@@ -4596,6 +5149,37 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             412: components["responses"]["Stale"];
+        };
+    };
+    changeEmail: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeEmail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
         };
     };
     getCover: {

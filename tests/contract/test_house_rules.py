@@ -21,6 +21,8 @@ FENCES = {
     "aioboto3": ("app.infra.storage",),
     "PIL": ("app.infra.images",),
     "argon2": ("app.infra.passwords",),
+    "aiosmtplib": ("app.infra.mail",),
+    "cryptography": ("app.infra",),
     "litestar": (
         "app.main",
         "app.contract",

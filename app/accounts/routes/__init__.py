@@ -3,7 +3,9 @@
 from app.accounts.routes import (
     doors,
     factors,
+    impersonation,
     keys,
+    mailed,
     own_sessions,
     passkeys,
     people,
@@ -15,7 +17,9 @@ routes = [
     *second_step.routes,
     *factors.routes,
     *passkeys.routes,
+    *mailed.routes,
     *own_sessions.routes,
     *keys.routes,
     *people.routes,
+    *impersonation.routes,
 ]

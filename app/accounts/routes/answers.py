@@ -9,6 +9,7 @@ from app.accounts.schemas import Admission, Client, FactorAdded, SignedIn
 from app.http.origins import header, own_origins
 from app.http.sessions import session_cookie
 from app.infra.passkeys import RelyingParty
+from app.kit.language import preferred
 from app.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
@@ -43,9 +44,11 @@ def factor_added(
 
 
 def client_of(request: AnyRequest) -> Client:
-    """Where the request comes from, as far as it tells."""
+    """Where the request comes from and in which language it reads, as far as it tells."""
+    headers = request.headers
     address = request.client.host if request.client else ""
-    return Client(request.headers.get("user-agent", ""), address)
+    language = preferred(headers.get("accept-language", ""))
+    return Client(headers.get("user-agent", ""), address, language)
 
 
 def party_of(request: AnyRequest, settings: Settings) -> RelyingParty:
