@@ -14,7 +14,7 @@ import uvicorn
 from litestar import Litestar
 from litestar.datastructures import State
 
-from app.cli import BACKLOG, SOCKETS, WS_MAX_FRAME_BYTES, WS_MAX_QUEUE
+from app.cli import BACKLOG, SOCKETS, STREAMS, WS_MAX_FRAME_BYTES, WS_MAX_QUEUE
 from app.http.health import health_routes
 from app.http.origins import header
 from app.http.server import run
@@ -89,7 +89,7 @@ def main() -> None:
         make_app(chosen.redis, Limits(flush_window_s=chosen.window_ms / 1000)),
         port=chosen.port,
         loop="uvloop",
-        http="httptools",
+        http=STREAMS,
         ws=chosen.ws,
         ws_max_size=WS_MAX_FRAME_BYTES,
         ws_max_queue=WS_MAX_QUEUE,
