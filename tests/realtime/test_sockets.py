@@ -13,28 +13,33 @@ from websockets.exceptions import InvalidStatus
 from realtime import Limits
 from realtime.testing import Kit
 from tests.realtime.families import FAMILIES, RPC
-from tests.realtime.served import COOKIE, ORIGIN, OURS, STOCK, Served, served
+from tests.realtime.served import COOKIE, ORIGIN, STOCK, Served, served
 from tests.realtime.waiting import until
 
 LIMITS = Limits(outgoing_max_bytes=200_000, write_timeout_s=0.5, close_timeout_s=0.2)
 
 
-WAYS = {"detached": (OURS, True), "asgi": (OURS, False), "stock": (STOCK, False)}
-"""Without ASGI, over ASGI of our own server class, and over another server's."""
+WAYS: dict[str, dict[str, Any]] = {
+    "fast": {},
+    "detached": {"fast": False},
+    "asgi": {"detach": False},
+    "stock": {"ws": STOCK, "detach": False},
+}
+"""Before ASGI, without it after the handshake, over that of our own server class, and of others."""
 
 
 @pytest.fixture(params=WAYS)
 async def door(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
-    ws, detach = WAYS[request.param]
-    async with served(Kit(FAMILIES, rpc=RPC, limits=LIMITS), ws=ws, detach=detach) as server:
+    kit = Kit(FAMILIES, rpc=RPC, limits=LIMITS)
+    async with served(kit, **WAYS[request.param]) as server:
         yield server
 
 
-@pytest.fixture(params=["detached", "asgi"])
+@pytest.fixture(params=["fast", "detached", "asgi"])
 async def own_door(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     """Our own class: it can abort, and knows what two origins mean."""
-    ws, detach = WAYS[request.param]
-    async with served(Kit(FAMILIES, rpc=RPC, limits=LIMITS), ws=ws, detach=detach) as server:
+    kit = Kit(FAMILIES, rpc=RPC, limits=LIMITS)
+    async with served(kit, **WAYS[request.param]) as server:
         yield server
 
 

@@ -57,6 +57,7 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
+        http="app.http.http_protocol:HttpProtocol",
         ws="app.http.ws_protocol:SocketProtocol",
         ws_max_size=65_536,
         ws_per_message_deflate=False,
