@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
 from app.accounts import routes as accounts_routes
@@ -16,6 +17,8 @@ from app.chat import routes as chat_routes
 from app.contract import documents
 from app.house import House
 from app.http.bodies import StrictRequest, no_upload
+from app.http.cors import with_cors
+from app.http.dev_mail import dev_mail_routes
 from app.http.docs import contract_routes
 from app.http.door import SocketDoor
 from app.http.flood import FloodGuard
@@ -25,10 +28,13 @@ from app.http.idempotency import IdempotencyMiddleware
 from app.http.known_sessions import KnownSessions
 from app.http.listening import listening_route
 from app.http.metrics import Metrics
+from app.http.origins import CALLED_ADDRESS
 from app.http.pages import Pages
 from app.http.params import no_null
 from app.http.problems import handlers
+from app.http.reach import within_reach
 from app.http.sessions import (
+    Doors,
     SessionMiddleware,
     provide_principal,
     provide_viewer,
@@ -38,6 +44,7 @@ from app.http.sockets import DOOR, socket_route
 from app.http.streams import Gate, stream_routes
 from app.infra.db import translate
 from app.infra.logs import configure_logs
+from app.infra.mail import DevOutbox
 from app.interactions import routes as interactions_routes
 from app.media import routes as media_routes
 from app.reports import routes as reports_routes
@@ -66,16 +73,13 @@ def create_app(settings: Settings) -> Litestar:
     """One app with its own house; nothing is opened before the lifespan starts."""
     house = House(settings)
     pages = Pages(settings.frontend_dist)
-    metrics = Metrics(_gauges(house))
+    metrics = Metrics(_gauges(house), house.jobs.look)
     flood = FloodGuard(settings.requests_per_address_per_minute)
+    origins = (*(settings.public_origins or (CALLED_ADDRESS,)), *settings.cors_origins)
     known = KnownSessions(house.node, house.identity_of_session_token)
-    gate = Gate(house.node, known.authenticate, settings.public_origins)
+    gate = Gate(house.node, known.authenticate, origins)
     door = SocketDoor(
-        house.node,
-        known.authenticate,
-        settings.public_origins,
-        recall=known.recall,
-        admits=flood.admits,
+        house.node, known.authenticate, origins, recall=known.recall, admits=flood.admits
     )
 
     @asynccontextmanager
@@ -92,12 +96,20 @@ def create_app(settings: Settings) -> Litestar:
             listening_route(gate),
             *health_routes(_checks(house), required=REQUIRED_PARTS),
             metrics.route(),
+            *_dev_routes(settings),
             *pages.routes(),
         ],
         dependencies=_dependencies(house),
-        guards=[signed_in, no_null],
+        guards=[signed_in, within_reach, no_null],
         middleware=[
-            SessionMiddleware(house.sessions.principal_by_token, settings.public_origins),
+            SessionMiddleware(
+                Doors(
+                    by_token=house.sessions.principal_by_token,
+                    by_key=house.api_keys.principal_by_key,
+                    replaced=house.sessions.replace,
+                ),
+                origins,
+            ),
             IdempotencyMiddleware(house.idempotency, max_body_bytes=settings.max_body_bytes),
         ],
         exception_handlers=handlers(pages.fallback, translate, no_upload),
@@ -110,12 +122,18 @@ def create_app(settings: Settings) -> Litestar:
     )
     for handler in contract_routes(documents(app), settings.contract_dir / "docs" / "dist"):
         app.register(handler)
-    app.asgi_handler = metrics.around(with_headers(flood.around(with_head(app.asgi_handler))))
+    guarded = flood.around(with_head(app.asgi_handler))
+    app.asgi_handler = metrics.around(with_headers(with_cors(guarded, settings.cors_origins)))
     return app
 
 
 def _feature_routes() -> list[ControllerRouterHandler]:
     return [route for feature in FEATURES for route in feature.routes]
+
+
+def _dev_routes(settings: Settings) -> list[HTTPRouteHandler]:
+    """What only `dev` serves."""
+    return dev_mail_routes(DevOutbox(settings.dev_outbox).newest) if settings.dev_outbox else []
 
 
 def _dependencies(house: House) -> dict[str, Provide]:
@@ -124,7 +142,14 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "tokens": house.tokens,
         "accounts": house.accounts,
         "sessions": house.sessions,
+        "letterbox": house.letterbox,
+        "mailed_links": house.mailed_links,
+        "api_keys": house.api_keys,
         "user_admin": house.user_admin,
+        "impersonation": house.impersonation,
+        "two_step": house.two_step,
+        "factors": house.factors,
+        "passkeys": house.passkeys,
         "audit": house.audit,
         "catalog": house.catalog,
         "shelves": house.shelves,
@@ -140,8 +165,10 @@ def _dependencies(house: House) -> dict[str, Provide]:
 
 
 def _gauges(house: House) -> dict[str, tuple[str, Callable[[], float]]]:
-    node = house.node
+    node, jobs = house.node, house.jobs
     return {
+        "jobs_waiting": ("How many jobs are not done yet?", lambda: jobs.counts.waiting),
+        "jobs_dead": ("How many jobs were given up?", lambda: jobs.counts.dead),
         "realtime_connections": ("How many sockets are open?", lambda: node.state.connections),
         "realtime_channels": ("How many channels are heard here?", lambda: node.state.channels),
         "realtime_broker_connected": ("Is Redis there?", lambda: float(node.state.connected)),

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 from app.kit.secret import Secret
+from app.kit.smtp import smtp_address, split_sender
 
 
 class SettingsError(Exception):
@@ -38,7 +40,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     """True when the answering model is the small one that `make run` brings; pages label it."""
     public_origins: tuple[str, ...] = ()
     """Allowed values of Origin, exact: scheme://host[:port]."""
+    cors_origins: tuple[str, ...] = ()
+    """Other sites whose pages may call the API with a person's session; exact as well."""
     require_verified_email: bool = True
+    smtp_url: Secret = Secret("")
+    """`smtp://user:password@host:587` (insists on STARTTLS), `smtps://` or `smtp+plain://`."""
+    mail_from: str = ""
+    """`Library <library@example.org>`; needed with `smtp_url`."""
+    dev_outbox: Path | None = None
+    """Mails stay in this folder and are shown at `/dev/mail`; `dev` alone sets it."""
+    verify_link_s: int = 24 * 3600
+    reset_link_s: int = 3600
+    sign_in_link_s: int = 15 * 60
+    undo_link_s: int = 7 * 86_400
+    """So long may the owner of a former address take the account back."""
     redis_prefix: str = "sicerdas:"
     database_pool_size: int = 10
     max_body_bytes: int = 1024 * 1024
@@ -47,6 +62,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     session_absolute_s: int = 90 * 86_400
     staff_session_idle_s: int = 30 * 60
     staff_session_absolute_s: int = 12 * 3600
+    require_staff_second_factor: bool = True
+    """Moderators and admins are plain users until they gave a second factor in their session."""
+    fresh_proof_s: int = 15 * 60
+    """How long a proof of identity counts for dangerous acts."""
+    second_step_s: int = 5 * 60
+    """How long a sign-in waits for its second factor, and a passkey for its signature."""
+    passkey_rp_id: str = ""
+    """The domain that passkeys belong to (WebAuthn, 5.1.2); by default the host of the page."""
     realtime_token_s: int = 60
     password_hash_time_cost: int = 3
     password_hash_memory_kib: int = 64 * 1024
@@ -62,8 +85,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     wrong_logins_per_minute: int = 600
     """Of everybody together: a bound of the work that guessing can cause."""
     signups_per_address_per_hour: int = 60
+    links_per_address_per_minute: int = 60
+    mails_per_address_per_hour: int = 60
+    mails_per_account_per_hour: int = 10
+    """To one mailbox, whoever asks for them."""
     questions_per_user_per_minute: int = 20
     reports_per_user_per_hour: int = 60
+    api_keys_per_user: int = 20
+    requests_per_key_per_minute: int = 600
+    impersonation_s: int = 3600
+    """However it is used, an admin's session in somebody's name ends after so long."""
     requests_per_address_per_minute: int = 6000
     """A flood guard, counted by each process for itself."""
     view_window_s: int = 30 * 60
@@ -76,9 +107,22 @@ class Settings(Struct, frozen=True, kw_only=True):
     llm_idle_s: float = 30.0
     llm_repeat_penalty: float | None = None
     passages_per_answer: int = 4
+    job_concurrency: int = 4
+    job_lease_s: float = 15.0
+    """So long after the death of its worker a job is taken up by another."""
+    job_timeout_s: float = 300.0
+    job_attempts: int = 15
+    job_delay_s: float = 2.0
+    """After the first failure of a job; each further one doubles it, up to the next setting."""
+    job_delay_max_s: float = 3600.0
     log_format: str = "console"
     frontend_dist: Path = Path("frontend-contract/reference-app/dist")
     contract_dir: Path = Path("frontend-contract")
+
+    @property
+    def main_origin(self) -> str:
+        """Where links in mails lead: the first own origin, never what a request called us."""
+        return self.public_origins[0] if self.public_origins else "http://localhost:8000"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> "Settings":
@@ -100,6 +144,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         secret = values.get("secret")
         if secret is not None and len(secret.reveal()) < SECRET_LENGTH:
             faults.append(f"SICERDAS_SECRET must have at least {SECRET_LENGTH} characters")
+        if values.get("smtp_url") and not values.get("mail_from"):
+            faults.append("SICERDAS_MAIL_FROM is not set, but SICERDAS_SMTP_URL is")
         if faults:
             raise SettingsError(faults)
         return cls(**values)
@@ -144,61 +190,62 @@ def _origins(raw: str) -> tuple[str, ...]:
     return tuple(_address(part.strip()) for part in raw.split(",") if part.strip())
 
 
+def _smtp(raw: str) -> Secret:
+    smtp_address(raw)
+    return Secret(raw)
+
+
+def _sender(raw: str) -> str:
+    split_sender(raw)
+    return raw
+
+
 Parse = Callable[[str], Any]
 
-VARIABLES: dict[str, tuple[str, Parse, bool]] = {
-    "database_url": ("DATABASE_URL", Secret, True),
-    "database_owner_url": ("DATABASE_OWNER_URL", Secret, False),
-    "redis_url": ("REDIS_URL", Secret, True),
-    "s3_endpoint_url": ("S3_ENDPOINT_URL", _address, True),
-    "s3_access_key_id": ("S3_ACCESS_KEY_ID", Secret, True),
-    "s3_secret_access_key": ("S3_SECRET_ACCESS_KEY", Secret, True),
-    "s3_bucket": ("S3_BUCKET", str, False),
-    "openai_base_url": ("OPENAI_BASE_URL", _address, True),
-    "openai_api_key": ("OPENAI_API_KEY", Secret, True),
-    "openai_model": ("OPENAI_MODEL", str, True),
-    "secret": ("SICERDAS_SECRET", Secret, True),
-    "demo_model": ("SICERDAS_DEMO_MODEL", _boolean, False),
-    "public_origins": ("SICERDAS_PUBLIC_ORIGINS", _origins, False),
-    "require_verified_email": ("SICERDAS_REQUIRE_VERIFIED_EMAIL", _boolean, False),
-    "redis_prefix": ("SICERDAS_REDIS_PREFIX", str, False),
-    "database_pool_size": ("SICERDAS_DATABASE_POOL_SIZE", _positive, False),
-    "max_body_bytes": ("SICERDAS_MAX_BODY_BYTES", _positive, False),
-    "max_upload_bytes": ("SICERDAS_MAX_UPLOAD_BYTES", _positive, False),
-    "session_idle_s": ("SICERDAS_SESSION_IDLE_S", _positive, False),
-    "session_absolute_s": ("SICERDAS_SESSION_ABSOLUTE_S", _positive, False),
-    "staff_session_idle_s": ("SICERDAS_STAFF_SESSION_IDLE_S", _positive, False),
-    "staff_session_absolute_s": ("SICERDAS_STAFF_SESSION_ABSOLUTE_S", _positive, False),
-    "realtime_token_s": ("SICERDAS_REALTIME_TOKEN_S", _positive, False),
-    "password_hash_time_cost": ("SICERDAS_PASSWORD_HASH_TIME_COST", _positive, False),
-    "password_hash_memory_kib": ("SICERDAS_PASSWORD_HASH_MEMORY_KIB", _positive, False),
-    "password_hash_parallelism": ("SICERDAS_PASSWORD_HASH_PARALLELISM", _positive, False),
-    "password_hash_concurrency": ("SICERDAS_PASSWORD_HASH_CONCURRENCY", _positive, False),
-    "login_free_attempts": ("SICERDAS_LOGIN_FREE_ATTEMPTS", _positive, False),
-    "login_delay_s": ("SICERDAS_LOGIN_DELAY_S", _seconds, False),
-    "login_delay_max_s": ("SICERDAS_LOGIN_DELAY_MAX_S", _seconds, False),
-    "login_forget_s": ("SICERDAS_LOGIN_FORGET_S", _seconds, False),
-    **{
-        name: (f"SICERDAS_{name.upper()}", _positive, False)
-        for name in (
-            "logins_per_address_per_minute",
-            "wrong_logins_per_minute",
-            "signups_per_address_per_hour",
-            "questions_per_user_per_minute",
-            "reports_per_user_per_hour",
-            "requests_per_address_per_minute",
-        )
-    },
-    "view_window_s": ("SICERDAS_VIEW_WINDOW_S", _positive, False),
-    "answers_per_minute": ("SICERDAS_ANSWERS_PER_MINUTE", _positive, False),
-    "answer_max_tokens": ("SICERDAS_ANSWER_MAX_TOKENS", _positive, False),
-    "answer_lease_s": ("SICERDAS_ANSWER_LEASE_S", _seconds, False),
-    "answer_concurrency": ("SICERDAS_ANSWER_CONCURRENCY", _positive, False),
-    "llm_first_token_s": ("SICERDAS_LLM_FIRST_TOKEN_S", _seconds, False),
-    "llm_idle_s": ("SICERDAS_LLM_IDLE_S", _seconds, False),
-    "llm_repeat_penalty": ("SICERDAS_LLM_REPEAT_PENALTY", _seconds, False),
-    "passages_per_answer": ("SICERDAS_PASSAGES_PER_ANSWER", _positive, False),
-    "log_format": ("SICERDAS_LOG_FORMAT", str, False),
-    "frontend_dist": ("SICERDAS_FRONTEND_DIST", Path, False),
-    "contract_dir": ("SICERDAS_CONTRACT_DIR", Path, False),
+FOREIGN = frozenset(
+    {
+        "database_url",
+        "database_owner_url",
+        "redis_url",
+        "s3_endpoint_url",
+        "s3_access_key_id",
+        "s3_secret_access_key",
+        "s3_bucket",
+        "openai_base_url",
+        "openai_api_key",
+        "openai_model",
+    }
+)
+"""Fields whose variables bear the names that everybody uses; all others begin with SICERDAS_."""
+
+BY_FIELD: dict[str, Parse] = {
+    "s3_endpoint_url": _address,
+    "openai_base_url": _address,
+    "public_origins": _origins,
+    "cors_origins": _origins,
+    "llm_repeat_penalty": _seconds,
+    "smtp_url": _smtp,
+    "mail_from": _sender,
+    "dev_outbox": Path,
 }
+BY_TYPE: dict[Any, Parse] = {
+    Secret: Secret,
+    str: str,
+    Path: Path,
+    int: _positive,
+    float: _seconds,
+    bool: _boolean,
+}
+
+
+def _variables() -> dict[str, tuple[str, Parse, bool]]:
+    """For each field its variable, how the text is read, and whether it must be there."""
+    found = {}
+    for field in fields(Settings):
+        name = field.name.upper() if field.name in FOREIGN else f"SICERDAS_{field.name.upper()}"
+        parse = BY_FIELD.get(field.name) or BY_TYPE[field.type]
+        found[field.name] = (name, parse, field.required and field.name != "database_owner_url")
+    return found
+
+
+VARIABLES = _variables()

@@ -13,6 +13,7 @@ class AuditLog(Table, tablename="audit_log"):
     id = BigInt(primary_key=True)
     at = Timestamptz()
     actor_id = Integer(null=True, default=None)
+    impersonator_id = Integer(null=True, default=None)
     action = Text()
     target_type = Text()
     target_id = Text()

@@ -32,7 +32,7 @@ export interface Realtime {
       snapshot: QueueState;
     };
     "user:{id}": {
-      event: ReportDecided | ReportReopened | UserChanged;
+      event: ReportDecided | ReportReopened | UserChanged | UserImpersonated;
     };
   };
   rpc: {
@@ -41,7 +41,7 @@ export interface Realtime {
       result: Asked;
     };
     "chat.send": {
-      params: AskTutor;
+      params: SendQuestion;
       result: Asked;
     };
     "chat.stop": {
@@ -263,12 +263,23 @@ export interface UserChanged {
 export interface User {
   created_at: string;
   email: string;
+  email_verified: boolean;
   id: number;
   name: string | null;
   role: Role;
   status: "active" | "deactivated";
   updated_at: string;
   version: number;
+}
+/**
+ * Event on `user:<id>`: an admin is here in this person's name; `session_id` is in their list
+ *     of sessions, where they may end it.
+ */
+export interface UserImpersonated {
+  ends_at: string;
+  reason: string;
+  session_id: string;
+  type: "user.impersonated";
 }
 /**
  * The turn that a `chat.stop` or `chat.retry` means.
@@ -284,10 +295,11 @@ export interface Asked {
   message_id: number;
 }
 /**
- * A question; without `conversation_id` it opens a conversation, about `book_id` when given.
+ * A question over the socket; under the same key it is asked once, whatever was lost.
  */
-export interface AskTutor {
+export interface SendQuestion {
   book_id?: number | null;
   conversation_id?: string | null;
+  idempotency_key?: string | null;
   message: string;
 }

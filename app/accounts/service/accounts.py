@@ -5,13 +5,15 @@ from typing import Any
 import msgspec
 from asyncpg import Connection, Record
 
+from app.accounts import policy
+from app.accounts.queries import factors, users
 from app.accounts.queries import sessions as session_queries
-from app.accounts.queries import users
 from app.accounts.schemas import (
-    AccountDeactivated,
+    Admission,
+    Asked,
     ChangePassword,
     Client,
-    EmailNotVerified,
+    DeceptiveAddress,
     EmailTaken,
     LogIn,
     PasswordTooCommon,
@@ -22,7 +24,9 @@ from app.accounts.schemas import (
     WrongPassword,
     user_channel,
 )
+from app.accounts.service.doorway import Doorway
 from app.accounts.service.events import PublishLog, announce, locked, normal_email
+from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
 from app.audit.service import Audit
@@ -30,8 +34,9 @@ from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database
 from app.infra.passwords import Passwords
 from app.infra.weak_passwords import WeakPasswords
+from app.kit.addresses import is_deceptive
 from app.kit.errors import NotFound, Unauthorized
-from app.kit.principal import Principal, Role
+from app.kit.principal import Method, Principal, Role
 from app.kit.text import tidy
 
 RACES = 3
@@ -45,47 +50,55 @@ class Accounts:
         self,
         db: Database,
         sessions: Sessions,
+        doorway: Doorway,
         passwords: Passwords,
         weak: WeakPasswords,
         throttle: DoorThrottle,
         audit: Audit,
         log: DurableChannelLog,
+        letterbox: Letterbox,
         *,
         must_verify: bool,
         publish_log: PublishLog,
     ) -> None:
         self._db = db
         self._sessions = sessions
+        self._doorway = doorway
         self._passwords = passwords
         self._weak = weak
         self._throttle = throttle
         self._audit = audit
         self._log = log
+        self._letterbox = letterbox
         self._must_verify = must_verify
         self._publish_log = publish_log
 
     # --- signing in and out
 
-    async def sign_up(self, form: SignUp, client: Client) -> tuple[User, str] | None:
+    async def sign_up(self, form: SignUp, client: Client) -> Admission | None:
         """A new account, signed in; None where the address must be confirmed first.
 
         Then nothing tells whether the address was free.
-        Raises PasswordTooCommon, TooManyRequests, and EmailTaken otherwise.
+        Raises DeceptiveAddress, PasswordTooCommon, TooManyRequests, and EmailTaken otherwise.
         """
         email, name = normal_email(form.email), tidy(form.name) if form.name else None
+        if is_deceptive(email):
+            raise DeceptiveAddress
         self._refuse_weak(form.password, email, name, "password")
         await self._throttle.admit_signup(client.address)
+        await self._throttle.admit_mail(email, client.address)
         password_hash = await self._passwords.hash(form.password)
         async with self._db.transaction() as tx:
-            row = await users.insert_user(tx, email, password_hash, name)
-            if self._must_verify:
-                return None
-            if row is None:
+            row = await users.insert_user(tx, email, password_hash, name, client.language)
+            if row is None and not self._must_verify:
                 raise EmailTaken
-            token = await self._sessions.open_session(tx, row["id"], client)
-            return users.as_user(row), token
+            user_id = row["id"] if row else None
+            await self._letterbox.enqueue(tx, Asked("signup", email, client.language, user_id))
+            if row is None or self._must_verify:
+                return None
+            return await self._doorway.admit(tx, row, client, Method.PASSWORD)
 
-    async def log_in(self, form: LogIn, client: Client) -> tuple[User, str]:
+    async def log_in(self, form: LogIn, client: Client) -> Admission:
         """A new session.
 
         Raises TooManyRequests, WrongCredentials, AccountDeactivated, EmailNotVerified.
@@ -98,20 +111,14 @@ class Accounts:
             if not await self._passwords.verify(known_hash, form.password) or row is None:
                 break
             await self._throttle.forgive(email)
-            self._check_may_enter(row)
-            token = await self._enter(row, form.password, client)
-            if token is not None:
-                return users.as_user(row), token
+            self._doorway.check_may_enter(row)
+            admission = await self._enter(row, form.password, client)
+            if admission is not None:
+                return admission
         raise WrongCredentials
 
-    def _check_may_enter(self, row: Record) -> None:
-        if row["deactivated_at"] is not None:
-            raise AccountDeactivated
-        if self._must_verify and row["email_verified_at"] is None:
-            raise EmailNotVerified
-
-    async def _enter(self, row: Record, password: str, client: Client) -> str | None:
-        """A session's token; None when the password or the account changed since `row` was read:
+    async def _enter(self, row: Record, password: str, client: Client) -> Admission | None:
+        """A session; None when the password or the account changed since `row` was read:
         whoever knew the old password must not come in after its end."""
         fresh_hash = None
         if self._passwords.needs_rehash(row["password_hash"]):
@@ -121,16 +128,19 @@ class Accounts:
                 return None
             if fresh_hash is not None:
                 await users.set_password_hash(tx, row["id"], fresh_hash)
-            return await self._sessions.open_session(tx, row["id"], client)
+            return await self._doorway.admit(tx, row, client, Method.PASSWORD)
 
     async def change_password(
         self, principal: Principal, form: ChangePassword, client: Client
-    ) -> tuple[User, str]:
+    ) -> Admission:
         """Another password. All sessions end with their sockets; a new one is opened here.
 
-        Raises PasswordTooCommon, TooManyRequests, WrongPassword, Unauthorized.
+        Whoever has a second factor must have given it just now. Raises FreshProofRequired,
+        PasswordTooCommon, TooManyRequests, WrongPassword, Unauthorized.
         """
         user_id, email = principal.user_id, principal.email
+        if factors.ways_of(await factors.enrolled(self._db, user_id)):
+            policy.require_fresh(principal)
         self._refuse_weak(form.new_password, email, principal.name, "new_password")
         await self._throttle.admit_login(email, client.address)
         row = await users.credentials_by_id(self._db, user_id)
@@ -146,10 +156,11 @@ class Accounts:
             ended = await session_queries.delete_sessions_of(tx, user_id)
             if principal.session_id not in ended:
                 raise Unauthorized  # ended meanwhile, and nothing is changed in its name
-            token = await self._sessions.open_session(tx, user_id, client)
+            token = await self._sessions.open_session(tx, user_id, client, principal.methods)
+            await self._letterbox.changed_password(tx, user_id)
             await self._record(tx, principal, "user.password-changed", user_id, {})
         await self._sessions.close_sockets(ended)
-        return users.as_user(row), token
+        return Admission(users.as_user(row), token)
 
     # --- one's own account
 

@@ -1,21 +1,20 @@
 """Sessions: opened by a sign-in, seen and ended by their owner, and their sockets with them."""
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-from asyncpg import Connection
+from asyncpg import Connection, Record
 
-from app.accounts.queries import sessions
+from app.accounts.queries import sessions, users
 from app.accounts.schemas import Client, SessionView
 from app.accounts.service.events import EndSockets
 from app.infra.db import Database
 from app.kit.clock import now
-from app.kit.errors import NotFound
+from app.kit.errors import NotFound, Unauthorized
 from app.kit.ids import new_id
 from app.kit.paging import Page, decode_cursor, encode_cursor
-from app.kit.principal import Principal, Role
+from app.kit.principal import Method, Principal, Role
 from app.kit.secret import token_hash
-from app.kit.text import storable
 from app.settings import Settings
 
 TOKEN_BYTES = 32
@@ -24,12 +23,19 @@ SEEN_EVERY_S = 60
 """How exact `last_seen_at` is: one write a minute per session is cheap."""
 
 
+def new_token() -> str:
+    """What a client shows to be let in."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
 class Sessions:
     """Who is signed in where."""
 
     def __init__(self, db: Database, settings: Settings, *, end_sockets: EndSockets) -> None:
         self._db = db
         self._end_sockets = end_sockets
+        self._fresh_s = settings.fresh_proof_s
+        self._staff_needs_two = settings.require_staff_second_factor
         self._limits = (
             float(settings.staff_session_idle_s),
             float(settings.session_idle_s),
@@ -44,17 +50,20 @@ class Sessions:
             return None
         if (now() - row["last_seen_at"]).total_seconds() > SEEN_EVERY_S:
             await sessions.touch_session(self._db, row["session_id"])
-        return sessions.as_principal(row)
+        return self._principal(row)
 
     async def principal_by_session(self, session_id: str) -> Principal | None:
         """The person of a session named by a realtime token; None when it has ended."""
         row = await sessions.live_session(self._db, session_id, self._limits)
-        return sessions.as_principal(row) if row else None
+        return self._principal(row) if row else None
 
     async def living_sessions(self, session_ids: Collection[str]) -> dict[str, Role]:
-        """Those of the sessions that have not ended, with the role that their person has now."""
+        """Those of the sessions that have not ended, with the role that counts in them now."""
         rows = await sessions.live_sessions(self._db, list(session_ids), self._limits)
-        return {row["session_id"]: Role(row["role"]) for row in rows}
+        needs_two = self._staff_needs_two
+        return {
+            row["session_id"]: sessions.rights_of(row, staff_needs_two=needs_two) for row in rows
+        }
 
     async def list_sessions(
         self, principal: Principal, limit: int, cursor: str | None
@@ -69,36 +78,69 @@ class Sessions:
 
     async def end_session(self, principal: Principal, session_id: str) -> None:
         """End one of one's own sign-ins. Raises NotFound, for a stranger's as well."""
-        if not await sessions.delete_session(self._db, principal.user_id, session_id):
-            raise NotFound
-        await self._end_sockets(session_id)
+        async with self._db.transaction() as tx:
+            ended = await sessions.delete_session(tx, principal.user_id, session_id)
+            if not ended:
+                raise NotFound
+        await self.close_sockets(ended)
 
     async def end_own(self, principal: Principal) -> None:
-        """End the session that asks; twice is no fault."""
-        await sessions.delete_session(self._db, principal.user_id, principal.session_id)
-        await self._end_sockets(principal.session_id)
+        """End the session that asks, and the one of an admin behind it; twice is no fault."""
+        async with self._db.transaction() as tx:
+            opener = await sessions.opener_of(tx, principal.session_id)
+            if opener is None:
+                mine = principal.user_id, principal.session_id
+            else:
+                mine = opener["user_id"], opener["id"]
+            ended = await sessions.delete_session(tx, *mine)
+        await self.close_sockets({principal.session_id, *ended})
+
+    async def replace(self, token: str) -> None:
+        """End the session whose cookie a browser loses to a new one (ASVS 5.0, 7.2.4)."""
+        await self.close_sockets(
+            await sessions.delete_session_by_token(self._db, token_hash(token))
+        )
 
     async def end_others(self, principal: Principal) -> int:
         """End all of one's sign-ins but this one; their number."""
-        ended = await sessions.delete_sessions_of(
-            self._db, principal.user_id, but=principal.session_id
-        )
+        async with self._db.transaction() as tx:
+            mine, this = principal.user_id, principal.session_id
+            ended = await sessions.delete_sessions_of(tx, mine, but=this)
         return await self.close_sockets(ended)
 
     async def end_all(self, principal: Principal) -> int:
         """End all of one's sign-ins; their number."""
-        ended = await sessions.delete_sessions_of(self._db, principal.user_id)
+        async with self._db.transaction() as tx:
+            ended = await sessions.delete_sessions_of(tx, principal.user_id)
         return await self.close_sockets(ended)
 
     async def trim(self) -> None:
         """Forget sessions that are over."""
         await sessions.delete_ended_sessions(self._db, self._limits)
 
-    async def open_session(self, tx: Connection, user_id: int, client: Client) -> str:
+    async def open_session(
+        self,
+        tx: Connection,
+        user_id: int,
+        client: Client,
+        methods: Sequence[Method],
+    ) -> str:
         """The token of a new sign-in, inside the transaction of the reason for it."""
+        token = new_token()
+        await sessions.insert_session(tx, new_id(), token_hash(token), user_id, client, methods)
+        await users.note_sign_in(tx, user_id)
+        return token
+
+    async def renew(self, tx: Connection, principal: Principal, *methods: Method) -> str:
+        """The new token of the session that asks, after a fresh proof (ASVS 5.0, 7.2.4).
+
+        Raises Unauthorized when it has ended meanwhile.
+        """
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        agent, address = storable(client.user_agent), storable(client.address)
-        await sessions.insert_session(tx, new_id(), token_hash(token), user_id, agent, address)
+        if not await sessions.renew_session(
+            tx, principal.user_id, principal.session_id, token_hash(token), methods
+        ):
+            raise Unauthorized
         return token
 
     async def close_sockets(self, ended: Iterable[str]) -> int:
@@ -108,3 +150,6 @@ class Sessions:
             await self._end_sockets(session_id)
             count += 1
         return count
+
+    def _principal(self, row: Record) -> Principal:
+        return sessions.as_principal(row, self._fresh_s, staff_needs_two=self._staff_needs_two)

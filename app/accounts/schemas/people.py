@@ -1,11 +1,12 @@
-"""What goes in and out of accounts, and the errors of this room."""
+"""What goes in and out of accounts: people, their doors and their sessions."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.kit.errors import Conflict, FieldError, Forbidden, InvalidInput, Unauthorized
+from app.kit.language import Language
+from app.kit.place import Place
 from app.kit.principal import Role
 from app.kit.text import Line
 
@@ -53,18 +54,6 @@ class UpdateMe(Struct, frozen=True, forbid_unknown_fields=True):
     name: Line | UnsetType | None = UNSET
 
 
-class SetRole(Struct, frozen=True, forbid_unknown_fields=True):
-    """The new role of an account."""
-
-    role: Role
-
-
-class Deactivate(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why an account is closed; the account's owner is told."""
-
-    reason: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
-
-
 class User(Struct, frozen=True):
     """An account as its owner and the admins see it."""
 
@@ -73,27 +62,33 @@ class User(Struct, frozen=True):
     name: str | None
     role: Role
     status: Literal["active", "deactivated"]
+    email_verified: bool
     created_at: datetime
     updated_at: datetime
     version: int
 
 
-class SignedIn(Struct, frozen=True, omit_defaults=True):
-    """The answer to a login: the account, and the token for a bearer client."""
-
-    user: User
-    token: str | None = None
-
-
 class SessionView(Struct, frozen=True):
-    """A sign-in as its owner sees it; `device` is empty when the browser did not say."""
+    """A sign-in as its owner sees it; `device` is empty when the browser did not say.
+
+    `by_admin`: an admin is here in the owner's name, and may be sent away like any other.
+    """
 
     id: str
     created_at: datetime
     last_seen_at: datetime
     device: str
     address: str
+    place: Place
     is_current: bool
+    by_admin: bool
+
+
+class Visitor(Struct, frozen=True):
+    """Who asks; null when nobody is signed in. `impersonator_id` is the admin in their name."""
+
+    user: User | None
+    impersonator_id: int | None = None
 
 
 class SessionsEnded(Struct, frozen=True):
@@ -118,6 +113,7 @@ class Client(Struct, frozen=True):
 
     user_agent: str = ""
     address: str = ""
+    language: Language = "en"
 
 
 def user_channel(user_id: int) -> str:
@@ -129,55 +125,3 @@ class UserChanged(Struct, frozen=True, tag="user.changed", tag_field="type"):
     """Event on `user:<id>`: the profile or the role is another now."""
 
     user: User
-
-
-class WrongCredentials(Unauthorized):
-    """One answer for a wrong password and an unknown address."""
-
-    code = "wrong-credentials"
-    title = "E-mail or password is wrong"
-
-
-class WrongPassword(Forbidden):
-    """Signed in, but the password that was asked for once more is not right."""
-
-    code = "wrong-password"
-    title = "The current password is wrong"
-
-
-class PasswordTooCommon(InvalidInput):
-    """Among the passwords that are guessed first, or the account's own name or address."""
-
-    code = "password-too-common"
-    title = "This password is easy to guess; take another"
-
-    def __init__(self, field: str = "password") -> None:
-        super().__init__(errors=[FieldError(field, self.title)])
-
-
-class EmailTaken(Conflict):
-    """An account with this address exists."""
-
-    code = "email-taken"
-    title = "An account with this address exists; sign in instead"
-
-
-class EmailNotVerified(Forbidden):
-    """The right password, but the address has not been confirmed yet."""
-
-    code = "email-not-verified"
-    title = "Confirm your address first"
-
-
-class AccountDeactivated(Forbidden):
-    """The right password, but an admin has closed the account."""
-
-    code = "account-deactivated"
-    title = "This account is closed"
-
-
-class LastAdmin(Conflict):
-    """The house would be left without an admin."""
-
-    code = "last-admin"
-    title = "The last active admin cannot step down"
