@@ -181,13 +181,12 @@ async def test_rfc6455_faults_have_their_codes(own_door: Served, raw: bytes, cod
     ],
     ids=["a code that may not travel", "half a code", "not UTF-8", "too long"],
 )
-@pytest.mark.parametrize("way", ["detached", "asgi"])
+@pytest.mark.parametrize("way", ["fast", "detached", "asgi"])
 async def test_rfc6455_a_goodbye_that_is_wrong_is_still_the_last_word(
     way: str, raw: bytes, code: int
 ) -> None:
     """The server hangs up at once (7.1.1): no second goodbye will ever come."""
-    ws, detach = WAYS[way]
-    async with served(Kit(FAMILIES, limits=PATIENT), ws=ws, detach=detach) as door:
+    async with served(Kit(FAMILIES, limits=PATIENT), **WAYS[way]) as door:
         with socket.create_connection(_address(door.url)) as client:
             await asyncio.to_thread(_handshake, client)
             client.settimeout(5)
