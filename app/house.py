@@ -11,6 +11,7 @@ from app.accounts.service import (
     DoorThrottle,
     Doorway,
     FactorSettings,
+    Impersonation,
     Letterbox,
     MailedLinks,
     Passkeys,
@@ -137,8 +138,17 @@ class House:
             self.db,
             self.audit,
             self.log,
+            self.sessions,
             publish_log=self.node.publish_log,
             end_user_sockets=self.node.disconnect_user,
+        )
+        self.impersonation = Impersonation(
+            self.db,
+            self.sessions,
+            self.audit,
+            self.log,
+            lasts_s=settings.impersonation_s,
+            publish_log=self.node.publish_log,
         )
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
         self.catalog = Catalog(self.db, self.media)

@@ -143,6 +143,7 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "mailed_links": house.mailed_links,
         "api_keys": house.api_keys,
         "user_admin": house.user_admin,
+        "impersonation": house.impersonation,
         "two_step": house.two_step,
         "factors": house.factors,
         "passkeys": house.passkeys,

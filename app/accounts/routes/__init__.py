@@ -3,6 +3,7 @@
 from app.accounts.routes import (
     doors,
     factors,
+    impersonation,
     keys,
     mailed,
     own_sessions,
@@ -20,4 +21,5 @@ routes = [
     *own_sessions.routes,
     *keys.routes,
     *people.routes,
+    *impersonation.routes,
 ]

@@ -4,6 +4,7 @@ from app.accounts.service.accounts import Accounts
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.events import normal_email
 from app.accounts.service.factors import FactorSettings
+from app.accounts.service.impersonation import Impersonation
 from app.accounts.service.keys import ApiKeys
 from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.mailed import MailedLinks
@@ -20,6 +21,7 @@ __all__ = [
     "DoorThrottle",
     "Doorway",
     "FactorSettings",
+    "Impersonation",
     "Letterbox",
     "MailedLinks",
     "Passkeys",
