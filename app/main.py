@@ -75,7 +75,12 @@ def create_app(settings: Settings) -> Litestar:
     pages = Pages(settings.frontend_dist)
     metrics = Metrics(_gauges(house), house.jobs.look)
     origins = (*(settings.public_origins or (CALLED_ADDRESS,)), *settings.cors_origins)
-    gate = Gate(house.node, _cookie_identity(house), origins)
+    gate = Gate(
+        house.node,
+        _cookie_identity(house),
+        origins,
+        emulated_per_minute=settings.emulated_frames_per_address_per_minute,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:

@@ -12,26 +12,39 @@ from app.kit.errors import AppError
 REFUSE = {"http": "http.response", "websocket": "websocket.http.response"}
 
 
+class AddressGuard:
+    """Counts what comes from an address, in this process: a flood shall cost Redis nothing."""
+
+    def __init__(self, name: str, limit_per_minute: int) -> None:
+        self._rule = Rate(name, limit_per_minute, 60.0)
+        self._counters = LocalCounters()
+
+    def refusal(self, scope: Any) -> AppError | None:
+        """Count one; the error when it is one too many."""
+        host = scope["client"][0] if scope.get("client") else ""
+        refused = self._counters.try_charge(((self._rule, network_of(host)),))
+        return None if refused is None else too_many(refused)
+
+
 def with_flood_guard(app: ASGIApp, limit_per_minute: int) -> ASGIApp:
-    """Around the whole app. Counted by this process alone: a flood shall cost Redis nothing."""
-    rule = Rate("requests-address", limit_per_minute, 60.0)
-    counters = LocalCounters()
+    """Around the whole app."""
+    guard = AddressGuard("requests-address", limit_per_minute)
 
     async def handle(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] not in REFUSE:
             await app(scope, receive, send)
             return
-        host = scope["client"][0] if scope.get("client") else ""
-        refused = counters.try_charge(((rule, network_of(host)),))
-        if refused is None:
+        error = guard.refusal(scope)
+        if error is None:
             await app(scope, receive, send)
         else:
-            await _refuse(too_many(refused), scope, send)
+            await refuse(error, scope, send)
 
     return handle
 
 
-async def _refuse(error: AppError, scope: Any, send: Any) -> None:
+async def refuse(error: AppError, scope: Any, send: Any) -> None:
+    """Answer with a problem, before anything was accepted."""
     kind = REFUSE[scope["type"]]
     body = msgspec.json.encode(problem_body(error, scope["path"]))
     headers = {"content-type": PROBLEM_JSON, **problem_headers(error)}
