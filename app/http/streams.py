@@ -13,9 +13,10 @@ from urllib.parse import parse_qs
 import msgspec
 from litestar.handlers import ASGIRouteHandler, asgi
 
-from app.http.flood import AddressGuard, refuse
+from app.http.door import AuthenticateCookie
+from app.http.flood import FloodGuard, refuse
 from app.http.origins import header, own_origins
-from app.http.sockets import ABORT, AuthenticateCookie
+from app.http.sockets import ABORT
 from app.infra.db import AWAY
 from app.kit.errors import AppError
 from realtime import BrokerUnavailable, Connection, Frame, Identity, Node, TransportClosed
@@ -66,7 +67,7 @@ class Gate:
         emulated_per_minute: int = 3000,
     ) -> None:
         self.node = node
-        self.emulated = AddressGuard("emulation-address", emulated_per_minute)
+        self.emulated = FloodGuard(emulated_per_minute, "emulation-address")
         """A guess may cost Redis a message to another process, before any session is known."""
         self._authenticate_cookie = authenticate_cookie
         self._origins = origins
