@@ -17,6 +17,7 @@ import uvicorn
 import uvloop
 
 from app.accounts.schemas import SignUp
+from app.infra.channel_log import renew_epochs
 from app.infra.db import Database
 from app.infra.embedded.faults import EmbeddedError
 from app.infra.embedded.instance import run_instance
@@ -41,7 +42,6 @@ WS_MAX_QUEUE = 32
 BACKLOG = 4096
 GRACEFUL_SHUTDOWN_S = 2
 """After the sockets were sent elsewhere: the whole end takes less than ten seconds."""
-PG_TOOLS = {"backup": "pg_dump", "restore": "pg_restore"}
 
 Command = Callable[[argparse.Namespace, dict[str, str]], int]
 
@@ -92,9 +92,10 @@ def parser() -> argparse.ArgumentParser:
     account.add_argument("email")
     account.add_argument("--name")
     account.add_argument("--role", type=Role, choices=list(Role), default=Role.USER)
-    for name, text in (("backup", "write the database to FILE"), ("restore", "read it back")):
-        add(name, f"{text} ({PG_TOOLS[name]})", _dump).add_argument("file", metavar="FILE")
-        commands.choices[name].set_defaults(tool=name)
+    backup = add("backup", "write the database to FILE (pg_dump)", _backup)
+    backup.add_argument("file", metavar="FILE")
+    restore = add("restore", "read it back (pg_restore)", _restore)
+    restore.add_argument("file", metavar="FILE")
     return root
 
 
@@ -239,22 +240,34 @@ def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
         runner.run(watched())
 
 
-def _dump(chosen: argparse.Namespace, env: dict[str, str]) -> int:
-    """PostgreSQL's own tools, as the owner; the objects in storage have their own copies."""
+def _backup(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    """PostgreSQL's own tool, as the owner; the objects in storage have their own copies."""
     _, owner_url = _database_urls(env)
-    options = {
-        "backup": ["--format=custom", f"--file={chosen.file}", f"--dbname={owner_url}"],
-        "restore": [
-            "--clean",
-            "--if-exists",
-            "--exit-on-error",
-            f"--dbname={owner_url}",
-            chosen.file,
-        ],
-    }
-    tool = PG_TOOLS[chosen.tool]
+    to = ["--format=custom", f"--file={chosen.file}", f"--dbname={owner_url}"]
+    return _postgres_tool("pg_dump", to, env)
+
+
+def _restore(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    """All or nothing; stop the app first. Clients that know later events are told of the gap."""
+    _, owner_url = _database_urls(env)
+    how = ["--clean", "--if-exists", "--single-transaction", f"--dbname={owner_url}"]
+    status = _postgres_tool("pg_restore", [*how, chosen.file], env)
+    if status == 0:
+        asyncio.run(_renew_epochs(owner_url))
+    return status
+
+
+async def _renew_epochs(url: str) -> None:
+    db = Database(url, pool_size=1)
+    await db.start()
     try:
-        done = subprocess.run([tool, *options[chosen.tool]], env=env, check=False)  # noqa: S603
+        await renew_epochs(db)
+    finally:
+        await db.stop()
+
+
+def _postgres_tool(tool: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
+    try:
+        return subprocess.run([tool, *arguments], env=env, check=False).returncode  # noqa: S603
     except FileNotFoundError:
         raise CommandFailed(f"{tool} is missing: apt-get install postgresql-client") from None
-    return done.returncode

@@ -1,3 +1,8 @@
 """Loads the fixtures of the whole suite."""
 
-pytest_plugins = ["tests.support.servers", "tests.support.fake_llm", "tests.support.house"]
+pytest_plugins = [
+    "tests.support.servers",
+    "tests.support.fake_llm",
+    "tests.support.house",
+    "tests.support.world",
+]

@@ -33,6 +33,7 @@ SELECT channel, last_offset, $3::jsonb, $4 FROM head
 RETURNING log_offset, (SELECT epoch FROM head) AS epoch
 """
 HEADS = "SELECT channel, last_offset, epoch FROM channel_head WHERE channel = ANY($1::text[])"
+RENEW = "UPDATE channel_head SET epoch = epoch || $1"
 OPEN = "INSERT INTO channel_head (channel, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 # Relies on channel_log_pkey.
 READ = """
@@ -50,6 +51,12 @@ DELETE FROM channel_log l USING (
 ) t
 WHERE l.channel = t.channel AND l.log_offset <= t.last
 """
+
+
+async def renew_epochs(db: Queryable) -> None:
+    """After a restore: offsets that clients have seen may be given out a second time, so nobody may
+    compare them with the old ones."""
+    await db.execute(RENEW, f".{new_id()}")
 
 
 class Position(NamedTuple):

@@ -101,6 +101,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is asking, if anybody: a page's first question, which is no fault when it is nobody
+         * @description Who is asking, if anybody: a page's first question, which is no fault when it is nobody.
+         */
+        get: operations["getSession"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/sessions": {
         parameters: {
             query?: never;
@@ -1627,6 +1647,13 @@ export interface components {
             items: components["schemas"]["User"][];
             next: string | null;
         };
+        /**
+         * Visitor
+         * @description Who asks; null when nobody is signed in.
+         */
+        Visitor: {
+            user: components["schemas"]["User"] | null;
+        };
     };
     responses: {
         /** @description Absent, or hidden from this person */
@@ -1837,6 +1864,28 @@ export interface operations {
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Visitor"];
+                };
+            };
         };
     };
     listSessions: {

@@ -125,6 +125,19 @@ class TestLogOut:
         assert code_of(await someone.http.get(f"{V1}/users/me")) == (401, "unauthorized")
 
 
+class TestSession:
+    async def test_nobody_is_an_answer_and_no_fault(self, nobody: httpx.AsyncClient) -> None:
+        """Every page asks this first; a library that is open to everybody logs no error then."""
+        answer = await nobody.get(f"{V1}/auth/session")
+        assert (answer.status_code, answer.json()) == (200, {"user": None})
+        assert answer.headers["cache-control"] == "no-store"
+
+    async def test_somebody_sees_themself(self, learner: Person) -> None:
+        """The same account as at /users/me."""
+        answer = (await learner.http.get(f"{V1}/auth/session")).json()
+        assert answer["user"] == (await learner.http.get(f"{V1}/users/me")).json()
+
+
 class TestMe:
     async def test_nobody_logged_in(self, nobody: httpx.AsyncClient) -> None:
         """There is no profile without a person."""

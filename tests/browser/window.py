@@ -8,9 +8,6 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request
 
 from tests.support.house import PASSWORD, Person
 
-HARMLESS = ("/api/v1/users/me",)
-"""Asking who one is gets 401 from a window where nobody is signed in; Chromium logs every 401."""
-
 SETTLE = """() => Promise.all(
   document.getAnimations()
     .filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime))
@@ -42,7 +39,7 @@ class Window:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         where = message.location["url"]
-        is_expected = any(part in where for part in (*HARMLESS, *self.expected))
+        is_expected = any(part in where for part in self.expected)
         if message.type == "error" and not is_expected:
             self.faults.append(f"console: {message.text} ({where})")
 

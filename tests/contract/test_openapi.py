@@ -13,7 +13,7 @@ OPERATIONS = """
 askTutor changePassword createBook createCategory createGroup deactivateUser decideReport
 deleteBook deleteCategory deleteConversation deleteGroup endAllSessions endOtherSessions
 endSession fileReport followAnswer getBook getBookFile getCategory getChapter getConversation
-getCover getGroup getInfo getMe getMessage getReport getStats getUser listAudit listBooks
+getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser listAudit listBooks
 listCategories listChapters listConversations listGroups listMyReports listReports listSessions
 listUsers logIn logOut reactivateUser realtimeToken recordInteraction renameConversation
 replaceCover retryAnswer setUserRole signOutUser signUp stopAnswer updateBook updateCategory

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.infra.embedded.postgres import APP, binaries
 from app.infra.migrations import known_ids
 from tests.support.servers import SECRET, Database, Postgres, make_database
 
@@ -100,6 +101,33 @@ class TestAccount:
         done = run(env, "admin", "account", "first@example.org", said="short\n")
         assert done.returncode == 1
         assert "$.password" in done.stderr
+
+
+class TestBackup:
+    def test_restore_brings_back_the_rows_and_tells_every_client_of_the_gap(
+        self, fresh_database: Database, postgres_server: Postgres, tmp_path: Path
+    ) -> None:
+        """What was written after the backup is gone, so its offsets are another epoch's."""
+        env = {
+            "DATABASE_URL": fresh_database.app_url,
+            "DATABASE_OWNER_URL": fresh_database.owner_url,
+            "PATH": f"{binaries()}:{os.environ['PATH']}",
+        }
+
+        def sql(statement: str) -> str:
+            return postgres_server.execute(statement, fresh_database.name)
+
+        sql("insert into channel_head (channel, epoch, last_offset) values ('a:1', 'e', 1)")
+        file = str(tmp_path / "library.dump")
+        assert run(env, "backup", file).returncode == 0
+        sql("update channel_head set last_offset = 2")
+        done = run(env, "restore", file)
+        assert done.returncode == 0, done.stderr
+        assert sql("select last_offset from channel_head") == "1"
+        assert sql("select epoch from channel_head").startswith("e.")
+        rights = "select has_table_privilege('{}', 'audit_log', '{}')"
+        assert sql(rights.format(APP, "insert")) == "t"
+        assert sql(rights.format(APP, "delete")) == "f"
 
 
 class TestSettings:

@@ -3,12 +3,21 @@
 from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 
-from app.accounts.schemas import SessionsEnded, SessionView
-from app.accounts.service import Sessions
+from app.accounts.schemas import SessionsEnded, SessionView, Visitor
+from app.accounts.service import Accounts, Sessions
 from app.http.params import Limit, OptionalCursor, PathWord
 from app.http.sessions import expired_cookie
 from app.kit.paging import DEFAULT_PAGE, Page
 from app.kit.principal import Principal
+
+
+@get("/auth/session", operation_id="getSession")
+async def get_session(
+    viewer: NamedDependency[Principal | None], accounts: NamedDependency[Accounts]
+) -> Response[Visitor]:
+    """Who is asking, if anybody: a page's first question, which is no fault when it is nobody."""
+    user = await accounts.me(viewer) if viewer else None
+    return Response(Visitor(user), headers={"cache-control": "no-store"})
 
 
 @get("/auth/sessions", operation_id="listSessions")
@@ -51,4 +60,4 @@ async def end_all_sessions(
     return Response(SessionsEnded(ended), cookies=[expired_cookie()])
 
 
-routes = [list_sessions, end_session, end_other_sessions, end_all_sessions]
+routes = [get_session, list_sessions, end_session, end_other_sessions, end_all_sessions]

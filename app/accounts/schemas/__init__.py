@@ -27,6 +27,7 @@ from app.accounts.schemas.people import (
     UpdateMe,
     User,
     UserChanged,
+    Visitor,
     user_channel,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "UpdateMe",
     "User",
     "UserChanged",
+    "Visitor",
     "WrongCredentials",
     "WrongPassword",
     "user_channel",

@@ -95,6 +95,12 @@ class SessionView(Struct, frozen=True):
     is_current: bool
 
 
+class Visitor(Struct, frozen=True):
+    """Who asks; null when nobody is signed in."""
+
+    user: User | None
+
+
 class SessionsEnded(Struct, frozen=True):
     """How many sign-ins have ended."""
 

@@ -22,6 +22,7 @@ import type {
   Session,
   SessionsEnded,
   User,
+  Visitor,
 } from './types.ts';
 
 export interface BookQuery extends Query {
@@ -61,6 +62,8 @@ function authCalls(http: Http) {
     logout: () => http.call<void>('POST', '/auth/logout', { body: {} }),
     changePassword: (current_password: string, new_password: string) =>
       http.call<unknown>('PUT', '/auth/password', { body: { current_password, new_password } }),
+    /** Who is signed in here; null when nobody is. */
+    session: () => http.call<Visitor>('GET', '/auth/session'),
     sessions: (query: Query = {}) => http.call<Page<Session>>('GET', '/auth/sessions', { query }),
     endSession: (id: string) => http.call<void>('DELETE', `/auth/sessions/${id}`),
     endOtherSessions: () => http.call<SessionsEnded>('POST', '/auth/sessions/revoke-others', { body: {} }),

@@ -8,6 +8,7 @@ type Schemas = components['schemas'];
 export type User = Schemas['User'];
 export type Role = User['role'];
 export type Session = Schemas['SessionView'];
+export type Visitor = Schemas['Visitor'];
 export type SessionsEnded = Schemas['SessionsEnded'];
 export type Info = Schemas['Info'];
 export type ModelInfo = Schemas['ModelInfo'];

@@ -26,12 +26,11 @@ const SESSION_ENDED = 3503;
 export async function start(): Promise<void> {
   void api.info().then((value) => (info.value = value), () => undefined);
   try {
-    become(await api.users.me());
-  } catch (error) {
-    const status = (error as { status?: number }).status;
+    become((await api.auth.session()).user);
+  } catch {
     become(null);
-    // Not "nobody" but "no answer": ask again instead of pretending that the person is logged out.
-    if (status !== 401) setTimeout(() => void start(), RETRY_START_MS);
+    // No answer is not "nobody": ask again instead of pretending that the person is logged out.
+    setTimeout(() => void start(), RETRY_START_MS);
   }
 }
 
@@ -43,12 +42,9 @@ export async function login(email: string, password: string): Promise<void> {
 /** True when the new account is signed in at once; false when the address must be confirmed first. */
 export async function signup(email: string, password: string, name: string): Promise<boolean> {
   await api.auth.signup(email, password, name);
-  try {
-    become(await api.users.me());
-    return true;
-  } catch {
-    return false;
-  }
+  const { user } = await api.auth.session();
+  become(user);
+  return user !== null;
 }
 
 /** While one leaves on purpose, a closed socket is no news. */
@@ -111,8 +107,8 @@ async function afterTermination(code: number): Promise<void> {
 /** `undefined` when the server does not say. */
 async function whoIsHere(): Promise<User | null | undefined> {
   try {
-    return await api.users.me();
-  } catch (error) {
-    return (error as { status?: number }).status === 401 ? null : undefined;
+    return (await api.auth.session()).user;
+  } catch {
+    return undefined;
   }
 }

@@ -1,0 +1,57 @@
+"""Doors, one's own account and sessions, people and the audit log for admins."""
+
+from app.kit.principal import Role
+from tests.security.matrix.rows import Given, Row, Scene, everybody, only, own, sends, signed_in
+from tests.support.house import PASSWORD
+
+
+async def sign_up(scene: Scene) -> Given:
+    address = f"{scene.world.name('new').replace(' ', '')}@example.org"
+    return Given(json={"email": address, "password": PASSWORD})
+
+
+async def log_in(scene: Scene) -> Given:
+    return Given(json={"email": scene.owner.principal.email, "password": PASSWORD})
+
+
+async def a_session(scene: Scene) -> Given:
+    another = await scene.world.session_of(scene.owner.id)
+    return Given({"session_id": another.principal.session_id})
+
+
+async def a_person(scene: Scene) -> Given:
+    return Given({"user_id": scene.owner.id})
+
+
+async def a_new_role(scene: Scene) -> Given:
+    return Given({"user_id": scene.owner.id}, json={"role": Role.TEACHER.value})
+
+
+async def a_reason(scene: Scene) -> Given:
+    return Given({"user_id": scene.owner.id}, json={"reason": "Spam"})
+
+
+ROWS = {
+    "signUp": Row(everybody(201), sign_up),
+    "logIn": Row(everybody(200), log_in),
+    "logOut": Row(signed_in(204)),
+    "changePassword": Row(
+        signed_in(200), sends(current_password=PASSWORD, new_password="another-horse-battery")
+    ),
+    "realtimeToken": Row(signed_in(200)),
+    "getSession": Row(everybody(200)),
+    "listSessions": Row(signed_in(200)),
+    "endSession": Row(own(204), a_session),
+    "endOtherSessions": Row(signed_in(200)),
+    "endAllSessions": Row(signed_in(200)),
+    "getMe": Row(signed_in(200)),
+    "updateMe": Row(signed_in(200), sends(name="Another")),
+    "listUsers": Row(only("admin", status=200)),
+    "getUser": Row(only("admin", status=200), a_person),
+    "setUserRole": Row(only("admin", status=200), a_new_role),
+    "deactivateUser": Row(only("admin", status=200), a_reason),
+    "reactivateUser": Row(only("admin", status=200), a_person),
+    "signOutUser": Row(only("admin", status=200), a_person),
+    "listAudit": Row(only("admin", status=200)),
+    "verifyAudit": Row(only("admin", status=200)),
+}
