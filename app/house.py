@@ -4,7 +4,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from app.accounts import topics as accounts_topics
-from app.accounts.service import Accounts, DoorThrottle, Doorway, Sessions, UserAdmin
+from app.accounts.service import (
+    Accounts,
+    DoorThrottle,
+    Doorway,
+    Federation,
+    Identities,
+    Sessions,
+    UserAdmin,
+)
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
 from app.chat import topics as chat_topics
@@ -12,6 +20,7 @@ from app.chat.schemas import ModelInfo
 from app.chat.service import Chat
 from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database, translate
+from app.infra.federation import GitHub, IdentityProvider, OidcClient
 from app.infra.idempotency import IdempotencyKeys, mark_carried_out
 from app.infra.passwords import Passwords
 from app.infra.ratelimit import Rate, RateLimiter
@@ -90,17 +99,33 @@ class House:
         self.audit = Audit(self.db)
         self.sessions = Sessions(self.db, settings, end_sockets=self.node.disconnect_session)
         self.doorway = Doorway(self.sessions, must_verify=settings.require_verified_email)
+        throttle = DoorThrottle(self.limiter, settings)
         self.accounts = Accounts(
             self.db,
             self.sessions,
             self.doorway,
             self.passwords,
             WeakPasswords(),
-            DoorThrottle(self.limiter, settings),
+            throttle,
             self.audit,
             self.log,
             must_verify=settings.require_verified_email,
             publish_log=self.node.publish_log,
+        )
+        providers = identity_providers(settings)
+        self.identities = Identities(
+            self.db,
+            self.doorway,
+            throttle,
+            self.audit,
+            names={provider.slug: provider.name for provider in providers},
+        )
+        self.federation = Federation(
+            self.db,
+            providers,
+            self.identities,
+            throttle,
+            lifetime_s=settings.federated_state_s,
         )
         self.user_admin = UserAdmin(
             self.db,
@@ -156,6 +181,7 @@ class House:
             finally:
                 await self.storage.stop()
         finally:
+            await self.federation.stop()
             self.passwords.close()
             await self.limiter.close()
             await self.db.stop()
@@ -194,6 +220,20 @@ class House:
     async def _message_target(self, principal: Principal, message_id: int) -> Target:
         message = await self.chat.message(principal, message_id)
         return Target(title=message.user_message[:80], url=None)
+
+
+def identity_providers(settings: Settings) -> list[IdentityProvider]:
+    """Those that the settings name, GitHub last."""
+    providers: list[IdentityProvider] = [OidcClient(one) for one in settings.oidc_providers]
+    if settings.github_client_id:
+        github = GitHub(
+            client_id=settings.github_client_id,
+            client_secret=settings.github_client_secret,
+            base_url=settings.github_base_url,
+            api_url=settings.github_api_url,
+        )
+        providers.append(github)
+    return providers
 
 
 def _role(who: Identity) -> Role | None:

@@ -119,6 +119,8 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "accounts": house.accounts,
         "sessions": house.sessions,
         "user_admin": house.user_admin,
+        "federation": house.federation,
+        "identities": house.identities,
         "audit": house.audit,
         "catalog": house.catalog,
         "shelves": house.shelves,

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields
 
+from app.kit.identity_providers import OidcProvider, parse_oidc_providers
 from app.kit.secret import Secret
 
 
@@ -77,6 +78,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     llm_idle_s: float = 30.0
     llm_repeat_penalty: float | None = None
     passages_per_answer: int = 4
+    oidc_providers: tuple[OidcProvider, ...] = ()
+    """Who else may vouch for people: a JSON list; see `app.kit.identity_providers`."""
+    github_client_id: str = ""
+    """Empty: nobody signs in with GitHub."""
+    github_client_secret: Secret = Secret("")
+    github_base_url: str = "https://github.com"
+    github_api_url: str = "https://api.github.com"
+    federated_state_s: int = 600
+    """How long one may stay at the provider."""
     log_format: str = "console"
     frontend_dist: Path = Path("frontend-contract/reference-app/dist")
     contract_dir: Path = Path("frontend-contract")
@@ -168,6 +178,9 @@ BY_FIELD: dict[str, Parse] = {
     "openai_base_url": _address,
     "public_origins": _origins,
     "llm_repeat_penalty": _seconds,
+    "oidc_providers": parse_oidc_providers,
+    "github_base_url": _address,
+    "github_api_url": _address,
 }
 BY_TYPE: dict[Any, Parse] = {
     Secret: Secret,

@@ -77,6 +77,7 @@ async def work(house: House, model: LanguageModel) -> None:
             "channel_log": house.log.trim,
             "idempotency": house.idempotency.trim,
             "sessions": house.sessions.trim,
+            "federation": house.federation.trim,
         }
     )
     parts = [asyncio.create_task(part.run()) for part in (pool, listener, keeper)]

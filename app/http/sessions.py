@@ -41,13 +41,18 @@ def expired_cookie() -> Cookie:
     return session_cookie("", max_age_s=0)
 
 
-def cookie_token(scope: Any) -> str | None:
-    """The session token of the Cookie header, or None."""
+def cookie_value(scope: Any, wanted: str) -> str | None:
+    """One cookie of the Cookie header, or None."""
     for part in (header(scope, b"cookie") or "").split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE_NAME and value:
+        if name == wanted and value:
             return value
     return None
+
+
+def cookie_token(scope: Any) -> str | None:
+    """The session token of the Cookie header, or None."""
+    return cookie_value(scope, COOKIE_NAME)
 
 
 def bearer_token(scope: Any) -> str | None:

@@ -41,6 +41,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/federated/{provider}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to sign in with a provider: send the browser to `url`
+         * @description Begin to sign in with a provider: send the browser to `url`. It comes back signed in at `next`, or at `/login?error=<code>`.
+         */
+        post: operations["startFederated"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The accounts at other providers that let one in here
+         * @description The accounts at other providers that let one in here.
+         */
+        get: operations["listIdentities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/identities/{identity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Let an account at a provider in no more
+         * @description Let an account at a provider in no more; never the last way in.
+         */
+        delete: operations["unlinkIdentity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/identities/{provider}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to link an account at a provider to one's own: send this session's browser to `url`
+         * @description Begin to link an account at a provider to one's own: send this session's browser to `url`. It comes back at `/account?linked=<provider>` or `/account?error=<code>`.
+         */
+        post: operations["startLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -94,6 +174,26 @@ export interface paths {
          * @description Change one's password. All sessions and their sockets end, and this client gets a new one: a cookie, or for a bearer client the token in the body.
          */
         put: operations["changePassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The providers that one may sign in with
+         * @description The providers that one may sign in with; empty where none is configured.
+         */
+        get: operations["listProviders"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1220,6 +1320,13 @@ export interface components {
             type: "delta";
         };
         /**
+         * Departure
+         * @description Where the browser goes now; what it brings back counts in this browser only.
+         */
+        Departure: {
+            url: string;
+        };
+        /**
          * Failed
          * @description The model could not (go on to) answer; `error` is a stable code, the text so far stays.
          */
@@ -1276,6 +1383,26 @@ export interface components {
          */
         GroupPage: {
             items: components["schemas"]["Group"][];
+            next: string | null;
+        };
+        /**
+         * IdentityView
+         * @description An account at another provider that lets its owner in here.
+         */
+        IdentityView: {
+            created_at: string;
+            email: string | null;
+            id: string;
+            last_used_at: string;
+            provider: string;
+            provider_name: string;
+        };
+        /**
+         * Page[IdentityView]
+         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
+         */
+        IdentityViewPage: {
+            items: components["schemas"]["IdentityView"][];
             next: string | null;
         };
         /**
@@ -1375,6 +1502,22 @@ export interface components {
             status: number;
             title: string;
             type: string;
+        };
+        /**
+         * ProviderView
+         * @description A provider that people may sign in with; `slug` stands in addresses, `name` on buttons.
+         */
+        ProviderView: {
+            name: string;
+            slug: string;
+        };
+        /**
+         * Page[ProviderView]
+         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
+         */
+        ProviderViewPage: {
+            items: components["schemas"]["ProviderView"][];
+            next: string | null;
         };
         /**
          * RealtimeToken
@@ -1535,6 +1678,17 @@ export interface components {
             /** @enum {unknown} */
             type: "started";
             user_message: string;
+        };
+        /**
+         * StartSignIn
+         * @description Where to go on after the sign-in: a path of the application's own pages.
+         */
+        StartSignIn: {
+            /**
+             * @default /
+             * @example /account
+             */
+            next?: string;
         };
         /**
          * Stats
@@ -1784,6 +1938,117 @@ export interface operations {
             401: components["responses"]["SignInFirst"];
         };
     };
+    startFederated: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartSignIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Departure"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            404: components["responses"]["Absent"];
+        };
+    };
+    listIdentities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityViewPage"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    unlinkIdentity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key answers the first answer again. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done; nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+        };
+    };
+    startLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key answers the first answer again. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Departure"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+        };
+    };
     logIn: {
         parameters: {
             query?: never;
@@ -1864,6 +2129,28 @@ export interface operations {
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
+        };
+    };
+    listProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderViewPage"];
+                };
+            };
         };
     };
     getSession: {

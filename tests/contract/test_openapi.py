@@ -13,11 +13,12 @@ OPERATIONS = """
 askTutor changePassword createBook createCategory createGroup deactivateUser decideReport
 deleteBook deleteCategory deleteConversation deleteGroup endAllSessions endOtherSessions
 endSession fileReport followAnswer getBook getBookFile getCategory getChapter getConversation
-getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser listAudit listBooks
-listCategories listChapters listConversations listGroups listMyReports listReports listSessions
-listUsers logIn logOut reactivateUser realtimeToken recordInteraction renameConversation
-replaceCover retryAnswer setUserRole signOutUser signUp stopAnswer updateBook updateCategory
-updateGroup updateMe verifyAudit
+getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser listAudit
+listBooks listCategories listChapters listConversations listGroups listIdentities listMyReports
+listProviders listReports listSessions listUsers logIn logOut reactivateUser realtimeToken
+recordInteraction renameConversation replaceCover retryAnswer setUserRole signOutUser signUp
+startFederated startLink stopAnswer unlinkIdentity updateBook updateCategory updateGroup updateMe
+verifyAudit
 """
 
 

@@ -3,8 +3,19 @@
 from app.accounts.service.accounts import Accounts
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.events import normal_email
+from app.accounts.service.federation import Federation
+from app.accounts.service.identities import Identities
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
 from app.accounts.service.user_admin import UserAdmin
 
-__all__ = ["Accounts", "DoorThrottle", "Doorway", "Sessions", "UserAdmin", "normal_email"]
+__all__ = [
+    "Accounts",
+    "DoorThrottle",
+    "Doorway",
+    "Federation",
+    "Identities",
+    "Sessions",
+    "UserAdmin",
+    "normal_email",
+]

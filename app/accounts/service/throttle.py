@@ -42,6 +42,10 @@ class DoorThrottle:
         """Count a new account. Raises TooManyRequests."""
         await self._limiter.spend((self._signup, network_of(address)))
 
+    async def admit_federated(self, address: str) -> None:
+        """Count a journey to another provider. Raises TooManyRequests."""
+        await self._limiter.spend((self._address, network_of(address)))
+
     def _subject(self, email: str) -> str:
         """Redis learns no addresses, and its keys have one length."""
         return hmac.digest(self._key, b"login-account:" + email.encode(), hashlib.sha256).hex()
