@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from app.accounts import topics as accounts_topics
 from app.accounts.service import (
     Accounts,
+    ApiKeys,
     DoorThrottle,
     Doorway,
     Federation,
@@ -22,6 +23,7 @@ from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database, translate
 from app.infra.federation import GitHub, IdentityProvider, OidcClient
 from app.infra.idempotency import IdempotencyKeys, mark_carried_out
+from app.infra.jobs import JobRules, Jobs
 from app.infra.passwords import Passwords
 from app.infra.ratelimit import Rate, RateLimiter
 from app.infra.ratelimit_redis import FAULTS, RedisCounters
@@ -58,7 +60,7 @@ class House:
                 *reports_topics.families(self.reports),
                 *chat_topics.families(self.chat),
             ],
-            chat_topics.rpc_methods(self.chat),
+            chat_topics.rpc_methods(self.chat, self.idempotency),
         )
 
     def _open_infrastructure(self, settings: Settings) -> None:
@@ -75,6 +77,10 @@ class House:
         )
         self.log = DurableChannelLog(self.db)
         self.idempotency = IdempotencyKeys(self.db)
+        self.jobs = Jobs(
+            self.db,
+            JobRules(settings.job_attempts, settings.job_delay_s, settings.job_delay_max_s),
+        )
         self.tokens = RealtimeTokens(settings.secret.reveal(), lifetime_s=settings.realtime_token_s)
         self.passwords = Passwords(
             time_cost=settings.password_hash_time_cost,
@@ -98,6 +104,7 @@ class House:
     def _furnish(self, settings: Settings) -> None:
         self.audit = Audit(self.db)
         self.sessions = Sessions(self.db, settings, end_sockets=self.node.disconnect_session)
+        self.api_keys = ApiKeys(self.db, self.audit, self.limiter, settings)
         self.doorway = Doorway(self.sessions, must_verify=settings.require_verified_email)
         throttle = DoorThrottle(self.limiter, settings)
         self.accounts = Accounts(

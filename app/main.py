@@ -16,6 +16,7 @@ from app.chat import routes as chat_routes
 from app.contract import documents
 from app.house import House
 from app.http.bodies import StrictRequest, no_upload
+from app.http.cors import with_cors
 from app.http.docs import contract_routes
 from app.http.flood import with_flood_guard
 from app.http.headers import with_head, with_headers
@@ -23,10 +24,13 @@ from app.http.health import Check, health_routes
 from app.http.idempotency import IdempotencyMiddleware
 from app.http.listening import listening_route
 from app.http.metrics import Metrics
+from app.http.origins import CALLED_ADDRESS
 from app.http.pages import Pages
 from app.http.params import no_null
 from app.http.problems import handlers
+from app.http.reach import within_reach
 from app.http.sessions import (
+    Doors,
     SessionMiddleware,
     cookie_token,
     provide_principal,
@@ -66,8 +70,9 @@ def create_app(settings: Settings) -> Litestar:
     """One app with its own house; nothing is opened before the lifespan starts."""
     house = House(settings)
     pages = Pages(settings.frontend_dist)
-    metrics = Metrics(_gauges(house))
-    gate = Gate(house.node, _cookie_identity(house), settings.public_origins)
+    metrics = Metrics(_gauges(house), house.jobs.look)
+    origins = (*(settings.public_origins or (CALLED_ADDRESS,)), *settings.cors_origins)
+    gate = Gate(house.node, _cookie_identity(house), origins)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -78,7 +83,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             Router("/api/v1", route_handlers=_feature_routes()),
             *media_routes.root_routes,
-            socket_route(house.node, _cookie_identity(house), settings.public_origins),
+            socket_route(house.node, _cookie_identity(house), origins),
             *stream_routes(gate),
             listening_route(gate),
             *health_routes(_checks(house), required=REQUIRED_PARTS),
@@ -86,9 +91,16 @@ def create_app(settings: Settings) -> Litestar:
             *pages.routes(),
         ],
         dependencies=_dependencies(house),
-        guards=[signed_in, no_null],
+        guards=[signed_in, within_reach, no_null],
         middleware=[
-            SessionMiddleware(house.sessions.principal_by_token, settings.public_origins),
+            SessionMiddleware(
+                Doors(
+                    by_token=house.sessions.principal_by_token,
+                    by_key=house.api_keys.principal_by_key,
+                    replaced=house.sessions.replace,
+                ),
+                origins,
+            ),
             IdempotencyMiddleware(house.idempotency, max_body_bytes=settings.max_body_bytes),
         ],
         exception_handlers=handlers(pages.fallback, translate, no_upload),
@@ -104,7 +116,7 @@ def create_app(settings: Settings) -> Litestar:
     guarded = with_flood_guard(
         with_head(app.asgi_handler), settings.requests_per_address_per_minute
     )
-    app.asgi_handler = metrics.around(with_headers(guarded))
+    app.asgi_handler = metrics.around(with_headers(with_cors(guarded, settings.cors_origins)))
     return app
 
 
@@ -118,6 +130,7 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "tokens": house.tokens,
         "accounts": house.accounts,
         "sessions": house.sessions,
+        "api_keys": house.api_keys,
         "user_admin": house.user_admin,
         "federation": house.federation,
         "identities": house.identities,
@@ -136,8 +149,10 @@ def _dependencies(house: House) -> dict[str, Provide]:
 
 
 def _gauges(house: House) -> dict[str, tuple[str, Callable[[], float]]]:
-    node = house.node
+    node, jobs = house.node, house.jobs
     return {
+        "jobs_waiting": ("How many jobs are not done yet?", lambda: jobs.counts.waiting),
+        "jobs_dead": ("How many jobs were given up?", lambda: jobs.counts.dead),
         "realtime_connections": ("How many sockets are open?", lambda: node.state.connections),
         "realtime_channels": ("How many channels are heard here?", lambda: node.state.channels),
         "realtime_broker_connected": ("Is Redis there?", lambda: float(node.state.connected)),

@@ -40,6 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """True when the answering model is the small one that `make run` brings; pages label it."""
     public_origins: tuple[str, ...] = ()
     """Allowed values of Origin, exact: scheme://host[:port]."""
+    cors_origins: tuple[str, ...] = ()
+    """Other sites whose pages may call the API with a person's session; exact as well."""
     require_verified_email: bool = True
     redis_prefix: str = "sicerdas:"
     database_pool_size: int = 10
@@ -66,6 +68,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     signups_per_address_per_hour: int = 60
     questions_per_user_per_minute: int = 20
     reports_per_user_per_hour: int = 60
+    api_keys_per_user: int = 20
+    requests_per_key_per_minute: int = 600
+    impersonation_s: int = 3600
+    """However it is used, an admin's session in somebody's name ends after so long."""
     requests_per_address_per_minute: int = 6000
     """A flood guard, counted by each process for itself."""
     view_window_s: int = 30 * 60
@@ -87,6 +93,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     github_api_url: str = "https://api.github.com"
     federated_state_s: int = 600
     """How long one may stay at the provider."""
+    job_concurrency: int = 4
+    job_lease_s: float = 15.0
+    """So long after the death of its worker a job is taken up by another."""
+    job_timeout_s: float = 300.0
+    job_attempts: int = 15
+    job_delay_s: float = 2.0
+    """After the first failure of a job; each further one doubles it, up to the next setting."""
+    job_delay_max_s: float = 3600.0
     log_format: str = "console"
     frontend_dist: Path = Path("frontend-contract/reference-app/dist")
     contract_dir: Path = Path("frontend-contract")
@@ -177,6 +191,7 @@ BY_FIELD: dict[str, Parse] = {
     "s3_endpoint_url": _address,
     "openai_base_url": _address,
     "public_origins": _origins,
+    "cors_origins": _origins,
     "llm_repeat_penalty": _seconds,
     "oidc_providers": parse_oidc_providers,
     "github_base_url": _address,

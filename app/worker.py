@@ -1,4 +1,4 @@
-"""The worker process: answers questions to the tutor until it is told to stop.
+"""The worker process: answers questions to the tutor and does the jobs until it is told to stop.
 
 `python -m app worker` runs as many of these as one likes; they share the work through PostgreSQL.
 """
@@ -14,6 +14,8 @@ from app.chat.tutor.answering import Tools
 from app.chat.tutor.pool import AnswerPool
 from app.house import House
 from app.infra.housekeeping import Housekeeper
+from app.infra.job_runner import JobRunner, RunnerRules
+from app.infra.jobs import WAKE_CHANNEL as JOBS_CHANNEL
 from app.infra.llm import LanguageModel
 from app.infra.logs import configure_logs
 from app.infra.notify import Listener
@@ -60,7 +62,7 @@ def pool_of(house: House, model: LanguageModel) -> AnswerPool:
         library=house.catalog,
         model=model,
         publisher=house.node,
-        owner=f"{socket.gethostname()}:{os.getpid()}:{new_id()}",
+        owner=owner_name(),
         lease_s=settings.answer_lease_s,
         passages=settings.passages_per_answer,
         demo_model=settings.demo_model,
@@ -68,19 +70,35 @@ def pool_of(house: House, model: LanguageModel) -> AnswerPool:
     return AnswerPool(tools, concurrency=settings.answer_concurrency)
 
 
+def owner_name() -> str:
+    """Where a lease is held; no two are alike."""
+    return f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
+
+
+def runner_of(house: House) -> JobRunner:
+    """What does the jobs in this process."""
+    settings = house.settings
+    rules = RunnerRules(settings.job_concurrency, settings.job_lease_s, settings.job_timeout_s)
+    return JobRunner(house.jobs, owner_name(), rules)
+
+
 async def work(house: House, model: LanguageModel) -> None:
-    """Answer questions until cancelled. A part that dies takes the whole with it, loudly."""
-    pool = pool_of(house, model)
-    listener = Listener(house.db, WAKE_CHANNEL, pool.hear)
+    """Answer and do jobs until cancelled. A part that dies takes the whole with it, loudly."""
+    pool, runner = pool_of(house, model), runner_of(house)
+    listeners = (
+        Listener(house.db, WAKE_CHANNEL, pool.hear),
+        Listener(house.db, JOBS_CHANNEL, runner.hear),
+    )
     keeper = Housekeeper(
         {
             "channel_log": house.log.trim,
             "idempotency": house.idempotency.trim,
             "sessions": house.sessions.trim,
             "federation": house.federation.trim,
+            "jobs": house.jobs.trim,
         }
     )
-    parts = [asyncio.create_task(part.run()) for part in (pool, listener, keeper)]
+    parts = [asyncio.create_task(part.run()) for part in (pool, runner, *listeners, keeper)]
     log.info("worker.ready", model=model.name)
     try:
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -88,12 +106,13 @@ async def work(house: House, model: LanguageModel) -> None:
             part.result()
     finally:
         pool.close()
-        await _drained(pool, parts)
+        runner.close()
+        await _drained(pool, runner, parts)
         log.info("worker.stopped")
 
 
-async def _drained(pool: AnswerPool, parts: list[asyncio.Task[None]]) -> None:
-    """The listener stays until the end: a stop still counts while answers finish."""
-    await pool.drain()
+async def _drained(pool: AnswerPool, runner: JobRunner, parts: list[asyncio.Task[None]]) -> None:
+    """The listeners stay until the end: a stop still counts while answers finish."""
+    await asyncio.gather(pool.drain(), runner.drain())
     for part in parts:
         await end_task(part)

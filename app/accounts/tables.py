@@ -18,22 +18,10 @@ class User(Table, tablename="users"):
     deactivated_at = Timestamptz(null=True, default=None)
     deactivated_reason = Text(null=True, default=None)
     deactivated_until = Timestamptz(null=True, default=None)
+    last_sign_in_at = Timestamptz(null=True, default=None)
+
+    language = Text(default="en")
     version = Integer(default=1)
-
-
-class Session(Table, tablename="sessions"):
-    """A sign-in on one device. Only the SHA-256 of its token is kept."""
-
-    id = Text(primary_key=True)
-    token_hash = Bytea(unique=True, secret=True)
-    user_id = ForeignKey(references=User, null=False)
-    created_at = Timestamptz()
-    last_seen_at = Timestamptz()
-    user_agent = Text()
-    address = Text()
-    authenticated_at = Timestamptz()
-    methods = Array(base_column=Text())
-    impersonator_id = ForeignKey(references=User, null=True, default=None)
 
 
 class Identity(Table, tablename="identities"):
@@ -60,4 +48,46 @@ class FederationState(Table, tablename="federation_states"):
     next_path = Text()
     user_id = ForeignKey(references=User, null=True, default=None)
     session_id = Text(null=True, default=None)
+    expires_at = Timestamptz()
+
+
+class Session(Table, tablename="sessions"):
+    """A sign-in on one device. Only the SHA-256 of its token is kept."""
+
+    id = Text(primary_key=True)
+    token_hash = Bytea(unique=True, secret=True)
+    user_id = ForeignKey(references=User, null=False)
+    created_at = Timestamptz()
+    last_seen_at = Timestamptz()
+    user_agent = Text()
+    address = Text()
+    authenticated_at = Timestamptz()
+    methods = Array(base_column=Text())
+    impersonator_id = ForeignKey(references=User, null=True, default=None)
+    opened_by: "ForeignKey[Session]" = ForeignKey(references="self", null=True, default=None)
+    ends_by = Timestamptz(null=True, default=None)
+
+
+class ApiKey(Table, tablename="api_keys"):
+    """A program's way in, as its owner and no further than its scopes; only a hash is kept."""
+
+    id = Text(primary_key=True)
+    user_id = ForeignKey(references=User, null=False)
+    name = Text()
+    hint = Text()
+    token_hash = Bytea(unique=True, secret=True)
+    scopes = Array(base_column=Text())
+    created_at = Timestamptz()
+    expires_at = Timestamptz(null=True, default=None)
+    last_used_at = Timestamptz(null=True, default=None)
+
+
+class MailToken(Table, tablename="mail_tokens"):
+    """A link that was mailed: only its SHA-256 is kept, one of a kind for each person."""
+
+    token_hash = Bytea(primary_key=True, secret=True)
+    purpose = Text()
+    user_id = ForeignKey(references=User, null=False)
+    email = Text()
+    created_at = Timestamptz()
     expires_at = Timestamptz()

@@ -41,7 +41,10 @@ class Audit:
             else (actor, None)
         )
         target = (target_type, str(target_id))
-        return await queries.append_entry(tx, actors, action, target, dict(detail or {}))
+        said = dict(detail or {})
+        if isinstance(actor, Principal) and actor.key_id is not None:
+            said["api_key"] = actor.key_id
+        return await queries.append_entry(tx, actors, action, target, said)
 
     async def list_entries(
         self,

@@ -8,6 +8,7 @@ from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, MultipartBody
 
+from app.catalog.policy import can_edit_catalog
 from app.catalog.schemas import (
     Book,
     BookQuery,
@@ -26,15 +27,19 @@ from app.catalog.schemas import (
 from app.catalog.service import Catalog, Shelves
 from app.http.etag import conditional, created, if_match, versioned
 from app.http.params import Limit, OptionalCursor, OptionalId, OptionalText, OptionalYear, PathId
+from app.http.reach import for_keys
+from app.http.sessions import allowed_by
 from app.kit.paging import DEFAULT_PAGE, Page
-from app.kit.principal import Principal
+from app.kit.principal import Principal, Scope
 
 AnyRequest = Request[Any, Any, Any]
 UPLOAD_LIMIT_BYTES = 64 * 1024 * 1024
 """Where reading stops for good; the smaller limit of the settings answers with the reason."""
+READ = for_keys(Scope.CATALOG_READ)
+WRITE = for_keys(Scope.CATALOG_WRITE)
 
 
-@get("/books", operation_id="listBooks")
+@get("/books", operation_id="listBooks", opt=READ)
 async def list_books(
     catalog: NamedDependency[Catalog],
     viewer: NamedDependency[Principal | None],
@@ -54,7 +59,7 @@ async def list_books(
     return await catalog.list_books(viewer, query)
 
 
-@post("/books", operation_id="createBook", status_code=201)
+@post("/books", operation_id="createBook", opt=WRITE, status_code=201)
 async def create_book(
     data: JSONBody[CreateBook],
     principal: NamedDependency[Principal],
@@ -65,7 +70,7 @@ async def create_book(
     return created(book, book.version, f"/api/v1/books/{book.id}")
 
 
-@get("/books/{book_id:int}", operation_id="getBook")
+@get("/books/{book_id:int}", operation_id="getBook", opt=READ)
 async def get_book(
     book_id: PathId, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
 ) -> Response[Book]:
@@ -75,7 +80,7 @@ async def get_book(
     return versioned(book, book.version)
 
 
-@put("/books/{book_id:int}", operation_id="updateBook")
+@put("/books/{book_id:int}", operation_id="updateBook", opt=WRITE)
 async def update_book(
     book_id: PathId,
     data: JSONBody[UpdateBook],
@@ -88,7 +93,7 @@ async def update_book(
     return versioned(book, book.version)
 
 
-@delete("/books/{book_id:int}", operation_id="deleteBook")
+@delete("/books/{book_id:int}", operation_id="deleteBook", opt=WRITE)
 async def delete_book(
     book_id: PathId,
     principal: NamedDependency[Principal],
@@ -102,6 +107,8 @@ async def delete_book(
 @put(
     "/books/{book_id:int}/cover",
     operation_id="replaceCover",
+    guards=[allowed_by(can_edit_catalog)],
+    opt=WRITE,
     request_max_body_size=UPLOAD_LIMIT_BYTES,
 )
 async def replace_cover(
@@ -117,7 +124,7 @@ async def replace_cover(
     return versioned(book, book.version)
 
 
-@get("/books/{book_id:int}/chapters", operation_id="listChapters")
+@get("/books/{book_id:int}/chapters", operation_id="listChapters", opt=READ)
 async def list_chapters(
     book_id: PathId, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
 ) -> TableOfContents:
@@ -125,7 +132,7 @@ async def list_chapters(
     return await catalog.contents(viewer, book_id)
 
 
-@get("/books/{book_id:int}/chapters/{number:int}", operation_id="getChapter")
+@get("/books/{book_id:int}/chapters/{number:int}", operation_id="getChapter", opt=READ)
 async def get_chapter(
     book_id: PathId,
     number: PathId,
@@ -136,7 +143,7 @@ async def get_chapter(
     return await catalog.chapter(viewer, book_id, number)
 
 
-@get("/books/{book_id:int}/file", operation_id="getBookFile", media_type="text/markdown")
+@get("/books/{book_id:int}/file", operation_id="getBookFile", opt=READ, media_type="text/markdown")
 async def get_book_file(
     book_id: PathId, catalog: NamedDependency[Catalog], viewer: NamedDependency[Principal | None]
 ) -> Response[bytes]:
@@ -146,7 +153,7 @@ async def get_book_file(
     return Response(file.data, media_type="text/markdown", headers=headers)
 
 
-@get("/categories", operation_id="listCategories")
+@get("/categories", operation_id="listCategories", opt=READ)
 async def list_categories(
     shelves: NamedDependency[Shelves],
     q: OptionalText = None,
@@ -159,7 +166,7 @@ async def list_categories(
     return await shelves.list_categories(ShelfQuery(q, sort, name, None, limit, cursor))
 
 
-@post("/categories", operation_id="createCategory", status_code=201)
+@post("/categories", operation_id="createCategory", opt=WRITE, status_code=201)
 async def create_category(
     data: JSONBody[CreateCategory],
     principal: NamedDependency[Principal],
@@ -170,7 +177,7 @@ async def create_category(
     return created(category, category.version, f"/api/v1/categories/{category.id}")
 
 
-@get("/categories/{category_id:int}", operation_id="getCategory")
+@get("/categories/{category_id:int}", operation_id="getCategory", opt=READ)
 async def get_category(
     category_id: PathId, request: AnyRequest, shelves: NamedDependency[Shelves]
 ) -> Response[Category]:
@@ -179,7 +186,7 @@ async def get_category(
     return conditional(request.scope, category, category.version)
 
 
-@put("/categories/{category_id:int}", operation_id="updateCategory")
+@put("/categories/{category_id:int}", operation_id="updateCategory", opt=WRITE)
 async def update_category(
     category_id: PathId,
     data: JSONBody[UpdateCategory],
@@ -193,7 +200,7 @@ async def update_category(
     return versioned(category, category.version)
 
 
-@delete("/categories/{category_id:int}", operation_id="deleteCategory")
+@delete("/categories/{category_id:int}", operation_id="deleteCategory", opt=WRITE)
 async def delete_category(
     category_id: PathId,
     principal: NamedDependency[Principal],
@@ -204,7 +211,7 @@ async def delete_category(
     await shelves.delete_category(principal, category_id, if_match(request.scope))
 
 
-@get("/groups", operation_id="listGroups")
+@get("/groups", operation_id="listGroups", opt=READ)
 async def list_groups(
     shelves: NamedDependency[Shelves],
     q: OptionalText = None,
@@ -218,7 +225,7 @@ async def list_groups(
     return await shelves.list_groups(ShelfQuery(q, sort, name, category_id, limit, cursor))
 
 
-@post("/groups", operation_id="createGroup", status_code=201)
+@post("/groups", operation_id="createGroup", opt=WRITE, status_code=201)
 async def create_group(
     data: JSONBody[CreateGroup],
     principal: NamedDependency[Principal],
@@ -229,7 +236,7 @@ async def create_group(
     return created(group, group.version, f"/api/v1/groups/{group.id}")
 
 
-@get("/groups/{group_id:int}", operation_id="getGroup")
+@get("/groups/{group_id:int}", operation_id="getGroup", opt=READ)
 async def get_group(
     group_id: PathId, request: AnyRequest, shelves: NamedDependency[Shelves]
 ) -> Response[Group]:
@@ -238,7 +245,7 @@ async def get_group(
     return conditional(request.scope, group, group.version)
 
 
-@put("/groups/{group_id:int}", operation_id="updateGroup")
+@put("/groups/{group_id:int}", operation_id="updateGroup", opt=WRITE)
 async def update_group(
     group_id: PathId,
     data: JSONBody[UpdateGroup],
@@ -251,7 +258,7 @@ async def update_group(
     return versioned(group, group.version)
 
 
-@delete("/groups/{group_id:int}", operation_id="deleteGroup")
+@delete("/groups/{group_id:int}", operation_id="deleteGroup", opt=WRITE)
 async def delete_group(
     group_id: PathId,
     principal: NamedDependency[Principal],

@@ -27,8 +27,9 @@ from app.chat.schemas import (
 from app.chat.service import Chat
 from app.http.origins import header
 from app.http.params import Limit, OptionalCursor, PathId, PathWord
+from app.http.reach import for_keys
 from app.kit.paging import DEFAULT_PAGE, Page
-from app.kit.principal import Principal
+from app.kit.principal import Principal, Scope
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -45,9 +46,11 @@ ANY_EVENT: Any = Event
 GROWING = ResponseSpec(ANY_EVENT, description="The answer as it grows", media_type=EVENT_STREAM)
 
 _LAST_EVENT_ID = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
+LOOK = for_keys(Scope.CATALOG_READ)
+USE = for_keys(Scope.CHAT_USE)
 
 
-@get("/info", operation_id="getInfo")
+@get("/info", operation_id="getInfo", opt=LOOK)
 async def get_info(chat: NamedDependency[Chat]) -> Info:
     """What this installation is: its version, the tutor's model, the languages of its pages."""
     return Info("sicerdas", __version__, chat.model, LANGUAGES)
@@ -56,6 +59,7 @@ async def get_info(chat: NamedDependency[Chat]) -> Info:
 @post(
     "/chat",
     operation_id="askTutor",
+    opt=USE,
     status_code=200,
     responses={200: GROWING},
 )
@@ -75,7 +79,7 @@ async def ask_tutor(
     return Response(await chat.answer(asked))
 
 
-@get("/chat/conversations", operation_id="listConversations")
+@get("/chat/conversations", operation_id="listConversations", opt=USE)
 async def list_conversations(
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
@@ -86,7 +90,7 @@ async def list_conversations(
     return await chat.list_conversations(principal, limit, cursor)
 
 
-@get("/chat/conversations/{conversation_id:str}", operation_id="getConversation")
+@get("/chat/conversations/{conversation_id:str}", operation_id="getConversation", opt=USE)
 async def get_conversation(
     conversation_id: PathWord,
     principal: NamedDependency[Principal],
@@ -96,7 +100,7 @@ async def get_conversation(
     return await chat.conversation(principal, conversation_id)
 
 
-@put("/chat/conversations/{conversation_id:str}", operation_id="renameConversation")
+@put("/chat/conversations/{conversation_id:str}", operation_id="renameConversation", opt=USE)
 async def rename_conversation(
     conversation_id: PathWord,
     data: JSONBody[RenameConversation],
@@ -107,7 +111,7 @@ async def rename_conversation(
     return await chat.rename_conversation(principal, conversation_id, data)
 
 
-@delete("/chat/conversations/{conversation_id:str}", operation_id="deleteConversation")
+@delete("/chat/conversations/{conversation_id:str}", operation_id="deleteConversation", opt=USE)
 async def delete_conversation(
     conversation_id: PathWord,
     principal: NamedDependency[Principal],
@@ -117,7 +121,7 @@ async def delete_conversation(
     await chat.delete_conversation(principal, conversation_id)
 
 
-@get("/chat/messages/{message_id:int}", operation_id="getMessage")
+@get("/chat/messages/{message_id:int}", operation_id="getMessage", opt=USE)
 async def get_message(
     message_id: PathId,
     principal: NamedDependency[Principal],
@@ -130,6 +134,7 @@ async def get_message(
 @get(
     "/chat/messages/{message_id:int}/events",
     operation_id="followAnswer",
+    opt=USE,
     media_type=EVENT_STREAM,
     responses={200: GROWING},
 )
@@ -146,7 +151,7 @@ async def follow_answer(
     return _stream(chat, message, attempt, pos)
 
 
-@post("/chat/messages/{message_id:int}/stop", operation_id="stopAnswer", status_code=200)
+@post("/chat/messages/{message_id:int}/stop", operation_id="stopAnswer", opt=USE, status_code=200)
 async def stop_answer(
     message_id: PathId,
     principal: NamedDependency[Principal],
@@ -156,7 +161,7 @@ async def stop_answer(
     return await chat.stop_answer(principal, message_id)
 
 
-@post("/chat/messages/{message_id:int}/retry", operation_id="retryAnswer", status_code=202)
+@post("/chat/messages/{message_id:int}/retry", operation_id="retryAnswer", opt=USE, status_code=202)
 async def retry_answer(
     message_id: PathId,
     principal: NamedDependency[Principal],

@@ -23,6 +23,9 @@ Question = Annotated[
         examples=["Why do cells need mitochondria?"],
     ),
 ]
+RequestKey = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
+"""What `Idempotency-Key` may be."""
+
 ConversationId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[0-9a-z]+$")]
 
 
@@ -48,6 +51,12 @@ class AskTutor(Struct, frozen=True, forbid_unknown_fields=True):
     message: Question
     conversation_id: ConversationId | None = None
     book_id: EntityId | None = None
+
+
+class SendQuestion(AskTutor, frozen=True, forbid_unknown_fields=True):
+    """A question over the socket; under the same key it is asked once, whatever was lost."""
+
+    idempotency_key: RequestKey | None = None
 
 
 class RenameConversation(Struct, frozen=True, forbid_unknown_fields=True):

@@ -233,14 +233,16 @@ class Chat:
     ) -> ConversationSummary:
         """Give it another title. Raises NotFound."""
         await self.visible_conversation(principal, conversation_id)
-        row = await queries.rename_conversation(self._db, conversation_id, tidy(change.title))
+        async with self._db.transaction() as tx:
+            row = await queries.rename_conversation(tx, conversation_id, tidy(change.title))
         policy.can_see_conversation(principal, row["user_id"] if row else None)
         return _summary(row)
 
     async def delete_conversation(self, principal: Principal, conversation_id: str) -> None:
         """Remove it with all its turns; a running answer ends unheard. Raises NotFound."""
         await self.visible_conversation(principal, conversation_id)
-        await queries.delete_conversation(self._db, conversation_id)
+        async with self._db.transaction() as tx:
+            await queries.delete_conversation(tx, conversation_id)
         await self._tail.drop_tail(channel_of(conversation_id))
 
     async def state(self, conversation_id: str) -> tuple[ConversationState, int, str]:

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.chat.schemas import Asked, AskTutor, ConversationState, Event, NameMessage
+from app.chat.schemas import Asked, ConversationState, Event, NameMessage, SendQuestion
 from app.chat.service import Chat
 from app.chat.tutor.events import channel_of
 from app.http.channel_docs import ChannelDoc, RpcDoc
+from app.infra.idempotency import IdempotencyKeys
 from app.kit.errors import FieldError, InvalidInput, MalformedJson, Unauthorized
 from app.kit.principal import Principal
 from realtime import ChannelFamily, Delivery, Identity, RpcMethod, Snapshot
@@ -32,7 +33,11 @@ CHANNEL_DOCS = [
 ]
 RPC_DOCS = [
     RpcDoc(
-        "chat.send", "Ask the tutor; the answer comes on the channel.", AskTutor, Asked, "askTutor"
+        "chat.send",
+        "Ask the tutor; the answer comes on the channel.",
+        SendQuestion,
+        Asked,
+        "askTutor",
     ),
     RpcDoc(
         "chat.stop",
@@ -69,13 +74,20 @@ def families(chat: Chat) -> list[ChannelFamily]:
     ]
 
 
-def rpc_methods(chat: Chat) -> dict[str, RpcMethod]:
+def rpc_methods(chat: Chat, keys: IdempotencyKeys) -> dict[str, RpcMethod]:
     """`chat.send`, `chat.stop`, `chat.retry`: the same verbs as the REST addresses."""
 
     async def send(identity: Identity, params: bytes) -> bytes:
         """Ask; the answer comes on the conversation's channel."""
-        question = _decoded(params, AskTutor)
-        return _encoded(await chat.ask(_signed_in(identity), question))
+        question, principal = _decoded(params, SendQuestion), _signed_in(identity)
+
+        async def ask() -> bytes:
+            return _encoded(await chat.ask(principal, question))
+
+        if question.idempotency_key is None:
+            return await ask()
+        scope = f"{principal.user_id} RPC chat.send"
+        return await keys.once(scope, question.idempotency_key, _encoded(question), ask)
 
     async def stop(identity: Identity, params: bytes) -> bytes:
         """Stop an answer."""

@@ -1,8 +1,9 @@
-"""`Idempotency-Key` on mutating requests of a signed-in person (draft-ietf-httpapi, version 07).
+"""`Idempotency-Key` on every mutating request (draft-ietf-httpapi-idempotency-key-header-07).
 
 Never kept: 401, 429, 5xx, bodies above MAX_KEPT_BYTES, and answers with a secret: `Set-Cookie`, or
-`no-store` on a success that is no stream. A key without a person is ignored, for there is nobody
-to keep its answer for.
+`no-store` on a success that is no stream. Of those only the fact is kept: a repetition is told
+that it was carried out. Where nobody is signed in a key belongs to the network it came from, and
+only successes are kept: a stranger who guesses it learns and spoils nothing.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 import structlog
+from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
@@ -20,6 +22,7 @@ from app.http.origins import SAFE_METHODS, header
 from app.http.sessions import PRINCIPAL_KEY
 from app.infra.db import AWAY
 from app.infra.idempotency import Claim, StoredAnswer, acting_under
+from app.infra.ratelimit import network_of
 from app.kit.errors import AppError, FieldError, InvalidInput, PayloadTooLarge
 from app.kit.principal import Principal
 
@@ -77,36 +80,48 @@ class IdempotencyMiddleware(ASGIMiddleware):
         """See the module. Raises InvalidInput, PayloadTooLarge and what the store raises."""
         principal: Principal | None = scope["state"].get(PRINCIPAL_KEY)
         key = None if scope["method"] in SAFE_METHODS else header(scope, KEY_HEADER)
-        if key is None or principal is None:
+        handler = scope["route_handler"]
+        if key is None or not isinstance(handler, HTTPRouteHandler):
             await next_app(scope, receive, send)
             return
-        key, body = _checked(key), await _read_body(receive, self._limit(scope))
-        owner = f"{principal.user_id} {scope['method']} {scope['path']}"
+        key = _checked(key)
+        # Whoever the guards refuse sends no body: it would have to be held whole.
+        await handler.authorize_connection(ASGIConnection(scope))
+        body = await _read_body(receive, self._limit(handler))
+        owner = f"{_owner(scope, principal)} {scope['method']} {scope['path']}"
         claim = await self._store.claim(owner, key, _fingerprint(scope, body))
         if isinstance(claim, StoredAnswer):
             await _replay(claim, send)
             return
-        exchange = _Exchange(self._store, claim, send)
+        exchange = _Exchange(self._store, claim, send, keeps_refusals=principal is not None)
         try:
             with acting_under(claim):
                 await next_app(scope, _receive_again(body, receive), exchange.send)
         finally:
             await exchange.settle()
 
-    def _limit(self, scope: Any) -> int:
-        handler = scope["route_handler"]
-        own = isinstance(handler, HTTPRouteHandler) and handler.resolve_request_max_body_size()
-        return own or self._max_body_bytes
+    def _limit(self, handler: HTTPRouteHandler) -> int:
+        return handler.resolve_request_max_body_size() or self._max_body_bytes
+
+
+def _owner(scope: Any, principal: Principal | None) -> str:
+    """Whose key it is; no number of a person looks like a network."""
+    if principal is not None:
+        return str(principal.user_id)
+    return f"nobody@{network_of(scope['client'][0] if scope.get('client') else '')}"
 
 
 class _Exchange:
     """Passes an answer on, copies it up to the bound, and settles the claim before its last part:
     whoever has the whole answer may repeat the request at once."""
 
-    def __init__(self, store: IdempotencyStore, claim: Claim, send: Send) -> None:
+    def __init__(
+        self, store: IdempotencyStore, claim: Claim, send: Send, *, keeps_refusals: bool
+    ) -> None:
         self._store = store
         self._claim = claim
         self._send = send
+        self._keeps_refusals = keeps_refusals
         self._status = 0
         self._headers: list[tuple[str, str]] = []
         self._body = bytearray()
@@ -144,6 +159,8 @@ class _Exchange:
     def _answer(self) -> StoredAnswer | None:
         fits = self._is_whole and len(self._body) <= MAX_KEPT_BYTES
         if not fits or not _may_keep(self._status, dict(self._headers)):
+            return None
+        if self._status >= FAULT and not self._keeps_refusals:
             return None
         headers = [(name, value) for name, value in self._headers if name in KEPT_HEADERS]
         return StoredAnswer(self._status, headers, bytes(self._body))

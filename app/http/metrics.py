@@ -3,8 +3,10 @@
 One registry per app: with several workers every process answers for itself, so scrape each.
 """
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from litestar import Response, get
@@ -13,6 +15,10 @@ from litestar.types import ASGIApp, Message, Receive, Send
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from app.infra.db import AWAY
+from app.kit.errors import AppError
+
+LOOK_TIMEOUT_S = 2.0
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 UNKNOWN = "unmatched"
 """All addresses that no route answers: their names are the caller's, so they make no label."""
@@ -21,8 +27,14 @@ UNKNOWN = "unmatched"
 class Metrics:
     """What one process counts."""
 
-    def __init__(self, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
+    def __init__(
+        self,
+        gauges: Mapping[str, tuple[str, Callable[[], float]]],
+        look: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`look` renews what the gauges read and may fail: then they show what was seen last."""
         self.registry = CollectorRegistry()
+        self._look = look
         labels = ("method", "route", "status")
         # How busy is which address, and does it fail?
         self.requests = Counter(
@@ -42,9 +54,12 @@ class Metrics:
     def route(self) -> HTTPRouteHandler:
         """The address that Prometheus reads."""
 
-        @get("/metrics", include_in_schema=False, sync_to_thread=False)
-        def metrics() -> Response[bytes]:
+        @get("/metrics", include_in_schema=False)
+        async def metrics() -> Response[bytes]:
             """Everything this process counts."""
+            with contextlib.suppress(AppError, *AWAY):
+                async with asyncio.timeout(LOOK_TIMEOUT_S):
+                    await self._look()
             return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
 
         return metrics

@@ -13,7 +13,7 @@ from litestar.routes import HTTPRoute
 
 from app.http.error_table import Problem
 from app.http.json_schema import Schemas, sort_keys
-from app.http.operations import Handler, operation, refusal_components
+from app.http.operations import API_KEY, Handler, operation, refusal_components
 from app.http.sessions import COOKIE_NAME
 
 SECURITY: dict[str, dict[str, Any]] = {
@@ -29,11 +29,21 @@ SECURITY: dict[str, dict[str, Any]] = {
         "description": 'Other clients: the token of a login with `"transport": "bearer"`.',
     },
 }
+FOR_KEYS: dict[str, dict[str, Any]] = {
+    API_KEY: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "sic_...",
+        "description": "Programs: an API key of `POST /api/v1/auth/api-keys`, where an operation "
+        "names its scope. The rights are those of the key's owner.",
+    },
+}
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Repeating a request under its key answers the first answer again.",
+    "description": "Repeating a request under its key within a day answers the first answer again; "
+    "where that held a secret, 409 `request-already-carried-out`.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
 }
 DESCRIPTION = """\
@@ -65,7 +75,7 @@ def openapi_document(app: Litestar, version: str, tags: Mapping[str, str]) -> di
             "schemas": schemas.components,
             "responses": refusal_components(),
             "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY},
-            "securitySchemes": SECURITY,
+            "securitySchemes": SECURITY | FOR_KEYS,
         },
     }
     finished: dict[str, Any] = sort_keys(document)

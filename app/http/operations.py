@@ -20,11 +20,14 @@ from msgspec import Meta
 
 from app.http.json_schema import Schemas
 from app.http.problems import PROBLEM_JSON
+from app.http.reach import SCOPE
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 SUMMARY_MAX = 120
 REFUSED = 400
+API_KEY = "api_key"
+"""The security scheme; what an operation lists under it are scopes (OpenAPI 3.1, 4.8.30)."""
 PHRASES = {200: "Done", 201: "Made", 202: "Accepted; it goes on", 204: "Done; nothing to say"}
 REFUSALS = {
     "400": ("BadInput", "The input is malformed or not valid; `errors` names the parts"),
@@ -91,10 +94,12 @@ def operation(handler: Handler, schemas: Schemas, security: list[Any]) -> dict[s
     }
     if "data" in handler.hints:
         described["requestBody"] = _body(handler.hints["data"], schemas)
+    scope = handler.route.opt.get(SCOPE)
+    accepted = security if scope is None else [*security, {API_KEY: [scope.value]}]
     if handler.needs_sign_in:
-        described["security"] = security
+        described["security"] = accepted
     elif "viewer" in handler.hints:
-        described["security"] = [{}, *security]
+        described["security"] = [{}, *accepted]
     return described
 
 
@@ -127,7 +132,7 @@ def _header_parameters(handler: Handler) -> Iterator[dict[str, Any]]:
         )
     if "conditional" in handler.calls:
         yield _header("If-None-Match", IF_NONE_MATCH, {"type": "string", "examples": ['"3"']})
-    if handler.needs_sign_in and not handler.is_safe:
+    if not handler.is_safe:
         yield {"$ref": "#/components/parameters/IdempotencyKey"}
 
 

@@ -10,6 +10,10 @@ BODY_KINDS = ("application/json", "multipart/form-data")
 """Bodies that a foreign HTML form cannot send without a preflight, and our own upload form."""
 
 
+CALLED_ADDRESS = "the called address"
+"""Stands in a list for the address under which we were called; no browser sends such an Origin."""
+
+
 def header(scope: Any, name: bytes) -> str | None:
     """One header's text; a header that comes twice is joined, so that no half of it is trusted."""
     values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
@@ -18,10 +22,11 @@ def header(scope: Any, name: bytes) -> str | None:
 
 def own_origins(scope: Any, configured: Collection[str]) -> Collection[str]:
     """The configured origins; with none configured, the address under which we were called."""
-    if configured:
+    if configured and CALLED_ADDRESS not in configured:
         return configured
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
-    return (f"{scheme}://{header(scope, b'host')}",)
+    called = f"{scheme}://{header(scope, b'host')}"
+    return (called, *(origin for origin in configured if origin != CALLED_ADDRESS))
 
 
 def own_origin(scope: Any, configured: Collection[str]) -> str:
@@ -51,7 +56,11 @@ def check_origin(scope: Any, configured: Collection[str], *, has_cookie: bool) -
 
 def check_body_kind(scope: Any) -> None:
     """A cookie request's body must be JSON or an upload form. Raises UnsupportedMediaType."""
-    if scope["method"] in SAFE_METHODS or header(scope, b"content-length") in {None, "0"}:
+    has_body = (
+        header(scope, b"content-length") not in {None, "0"}
+        or header(scope, b"transfer-encoding") is not None
+    )
+    if scope["method"] in SAFE_METHODS or not has_body:
         return
     kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
     if kind not in BODY_KINDS:

@@ -1,26 +1,41 @@
 """Reads who is asking from the cookie or the bearer token; the session store is a callable."""
 
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Any, NamedTuple
 
+import structlog
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Guard, Message, Receive, Scope, Send
 
 from app.http.origins import check_body_kind, check_origin, header
-from app.kit.errors import Unauthorized
+from app.infra.db import AWAY
+from app.kit.errors import AppError, Unauthorized
 from app.kit.principal import Principal
 
-SessionLookup = Callable[[str], Awaitable[Principal | None]]
+Lookup = Callable[[str], Awaitable[Principal | None]]
+log = structlog.get_logger(__name__)
 
 COOKIE_NAME = "__Host-sicerdas"
 """The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3.2)."""
 
 PRINCIPAL_KEY = "principal"
+KEEP_SESSION = "keep_session"
+"""Set in a request's state by a handler whose new cookie does not replace the session before."""
+KEY_PREFIX = "sic_"
+"""What API keys begin with."""
+
+
+class Doors(NamedTuple):
+    """Who comes in with a session's token or an API key, and how a replaced session ends."""
+
+    by_token: Lookup
+    by_key: Lookup
+    replaced: Callable[[str], Awaitable[None]]
 
 
 def session_cookie(token: str, *, max_age_s: int) -> Cookie:
@@ -64,25 +79,61 @@ def bearer_token(scope: Any) -> str | None:
 class SessionMiddleware(ASGIMiddleware):
     """Puts the Principal (or None) into the scope after checking where the request came from.
 
-    A bearer token makes the cookie count for nothing; an ended session is nobody.
+    A bearer token makes the cookie count for nothing; an ended session is nobody. An API key comes
+    as a bearer token only: a browser never sends one by itself. When the answer sets another
+    session's cookie, the session of the old one ends.
     """
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, lookup: SessionLookup, origins: Collection[str]) -> None:
-        self._lookup = lookup
+    def __init__(self, doors: Doors, origins: Collection[str]) -> None:
+        self._doors = doors
         self._origins = origins
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """See the class."""
         token = bearer_token(scope)
+        if token is not None:
+            is_key = token.startswith(KEY_PREFIX)
+            lookup = self._doors.by_key if is_key else self._doors.by_token
+            scope["state"][PRINCIPAL_KEY] = await lookup(token)
+            await next_app(scope, receive, send)
+            return
+        token = cookie_token(scope)
+        check_origin(scope, self._origins, has_cookie=token is not None)
         if token is None:
-            token = cookie_token(scope)
-            check_origin(scope, self._origins, has_cookie=token is not None)
-            if token is not None:
-                check_body_kind(scope)
-        scope["state"][PRINCIPAL_KEY] = await self._lookup(token) if token else None
-        await next_app(scope, receive, send)
+            scope["state"][PRINCIPAL_KEY] = None
+            await next_app(scope, receive, send)
+            return
+        check_body_kind(scope)
+        scope["state"][PRINCIPAL_KEY] = await self._doors.by_token(token)
+        await next_app(scope, receive, self._replacing(scope, token, send))
+
+    def _replacing(self, scope: Scope, token: str, send: Send) -> Send:
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start" and KEEP_SESSION not in scope["state"]:
+                new = _new_token(message["headers"])
+                if new and new != token:
+                    await self._end(token)
+            await send(message)
+
+        return watch
+
+    async def _end(self, token: str) -> None:
+        """Whoever has just come in is not turned away when the old session cannot be ended."""
+        try:
+            await self._doors.replaced(token)
+        except (AppError, *AWAY) as fault:
+            log.warning("session.not_replaced", cause=repr(fault))
+
+
+def _new_token(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The session token that an answer sets, or nothing."""
+    start = f"{COOKIE_NAME}=".encode()
+    for name, value in headers:
+        if name.lower() == b"set-cookie" and value.startswith(start):
+            return value[len(start) :].partition(b";")[0].decode("latin-1").strip('"')
+    return ""
 
 
 def signed_in(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -96,6 +147,17 @@ def signed_in(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
         and connection.scope["state"].get(PRINCIPAL_KEY) is None
     ):
         raise Unauthorized
+
+
+def allowed_by(policy: Callable[[Principal], None]) -> Guard:
+    """A guard for uploads: whoever the policy refuses has no body read. Raises as the policy."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        principal: Principal | None = connection.scope["state"].get(PRINCIPAL_KEY)
+        if principal is not None:
+            policy(principal)
+
+    return guard
 
 
 async def provide_principal(request: Request[Any, Any, Any]) -> Principal:

@@ -88,6 +88,8 @@ class SocketProtocol(asyncio.Protocol):
                 self._take(*message)
         except Violation as violation:
             self._say_goodbye(violation.code, violation.reason)
+            if violation.is_last:
+                self._transport.close()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Tell the application."""

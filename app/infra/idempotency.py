@@ -5,7 +5,8 @@ neither a crash between commit and answer nor a lost lease can make the effect t
 """
 
 import contextlib
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ KEPT = timedelta(hours=24)
 LEASE = timedelta(seconds=120)
 """Above the longest answer; after it a request that was never carried out may be tried again."""
 
+SUCCESS = 200
 ATTEMPTS = 3
 """A claim that vanishes between two looks was released: look again, but not for ever."""
 
@@ -160,3 +162,22 @@ class IdempotencyKeys:
     async def trim(self) -> None:
         """Forget what is older than `KEPT`."""
         await self._db.execute(TRIM, now() - KEPT)
+
+    async def once(
+        self, scope: str, key: str, request: bytes, act: Callable[[], Awaitable[bytes]]
+    ) -> bytes:
+        """Carry out a call that came over a socket; a repetition gets the first answer.
+
+        A refusal leaves the key free. Raises as `claim` does, and what `act` raises.
+        """
+        claim = await self.claim(scope, key, hashlib.sha256(request).digest())
+        if isinstance(claim, StoredAnswer):
+            return claim.body
+        try:
+            with acting_under(claim):
+                body = await act()
+        except BaseException:
+            await self.release(claim)
+            raise
+        await self.keep(claim, StoredAnswer(SUCCESS, [], body))
+        return body

@@ -1,4 +1,4 @@
-"""The tables behind the infrastructure: the durable channel log and the idempotency keys.
+"""The tables behind the infrastructure: the durable channel log, idempotency keys, and jobs.
 
 piccolo knows no primary key of two columns: there the first column carries the mark.
 """
@@ -37,3 +37,19 @@ class IdempotencyKey(Table, tablename="idempotency_key"):
     headers = JSONB(null=True, default=None)
     body = Bytea(null=True, default=None)
     created_at = Timestamptz()
+
+
+class Job(Table, tablename="jobs"):
+    """Something to be done after the fact; done ones leave no row, dead ones stay for a while."""
+
+    id = Text(primary_key=True)
+    kind = Text()
+    payload = JSONB()
+    created_at = Timestamptz()
+    run_at = Timestamptz()
+    attempts = Integer(default=0)
+    fence = Integer(default=0)
+    lease_owner = Text(null=True, default=None)
+    lease_expires_at = Timestamptz(null=True, default=None)
+    last_error = Text(null=True, default=None)
+    dead_at = Timestamptz(null=True, default=None)

@@ -5,12 +5,16 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.http.params import OptionalId
+from app.http.reach import for_keys
 from app.interactions.schemas import Counters, RecordInteraction, Stats
 from app.interactions.service import Interactions
-from app.kit.principal import Principal
+from app.kit.principal import Principal, Scope
+
+WRITE = for_keys(Scope.INTERACTIONS_WRITE)
+READ = for_keys(Scope.INTERACTIONS_READ)
 
 
-@post("/interactions", operation_id="recordInteraction", status_code=200)
+@post("/interactions", operation_id="recordInteraction", opt=WRITE, status_code=200)
 async def record_interaction(
     data: JSONBody[RecordInteraction],
     principal: NamedDependency[Principal],
@@ -23,7 +27,7 @@ async def record_interaction(
     return await interactions.record(principal, data)
 
 
-@get("/interactions/stats", operation_id="getStats")
+@get("/interactions/stats", operation_id="getStats", opt=READ)
 async def get_stats(
     principal: NamedDependency[Principal],
     interactions: NamedDependency[Interactions],

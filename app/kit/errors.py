@@ -3,7 +3,7 @@
 AppError
 ├── BadRequest 400 ── InvalidInput, MalformedJson
 ├── Unauthorized 401
-├── Forbidden 403 ── ForeignOrigin
+├── Forbidden 403 ── ForeignOrigin, KeyNotAccepted, ScopeMissing, NotWhileImpersonating
 ├── NotFound 404
 ├── MethodNotAllowed 405
 ├── Conflict 409
@@ -109,6 +109,27 @@ class ForeignOrigin(Forbidden):
 
     code = "foreign-origin"
     title = "This request came from another site"
+
+
+class KeyNotAccepted(Forbidden):
+    """An API key where only a signed-in person is let in."""
+
+    code = "api-key-not-accepted"
+    title = "API keys are not accepted here; sign in"
+
+
+class ScopeMissing(Forbidden):
+    """The API key was made for other things; `scope` is the one that this needs."""
+
+    code = "scope-missing"
+    title = "This API key was not made for that"
+
+
+class NotWhileImpersonating(Forbidden):
+    """An admin in somebody's name may not do what is that person's own affair."""
+
+    code = "not-while-impersonating"
+    title = "An admin may not do this in somebody's name"
 
 
 class NotFound(AppError):

@@ -25,6 +25,19 @@ class Method(StrEnum):
     MAIL = "mail"
 
 
+class Scope(StrEnum):
+    """What an API key may be used for; its owner's role decides as well."""
+
+    CATALOG_READ = "catalog:read"
+    CATALOG_WRITE = "catalog:write"
+    INTERACTIONS_READ = "interactions:read"
+    INTERACTIONS_WRITE = "interactions:write"
+    CHAT_USE = "chat:use"
+    REPORTS_READ = "reports:read"
+    REPORTS_WRITE = "reports:write"
+    REPORTS_DECIDE = "reports:decide"
+
+
 class Principal(Struct, frozen=True):
     """A signed-in person in one session. Nobody signed in is `None`, never a special Principal."""
 
@@ -40,6 +53,10 @@ class Principal(Struct, frozen=True):
     methods: tuple[Method, ...] = ()
     impersonator_id: int | None = None
     """The admin who acts in this person's name."""
+    key_id: str | None = None
+    """The API key of a program; then there is no session."""
+    scopes: frozenset[Scope] = frozenset()
+    """What that key may be used for; without a key everything is in reach."""
 
     @property
     def is_staff(self) -> bool:

@@ -4,12 +4,15 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from app.http.params import PathWord
+from app.http.reach import for_keys
+from app.kit.principal import Scope
 from app.media.service import WEBP, Media
 
 FOREVER = "public, max-age=31536000, immutable"
+READ = for_keys(Scope.CATALOG_READ)
 
 
-@get("/media/covers/{name:str}", operation_id="getCover", media_type=WEBP)
+@get("/media/covers/{name:str}", operation_id="getCover", opt=READ, media_type=WEBP)
 async def get_cover(name: PathWord, media: NamedDependency[Media]) -> Response[bytes]:
     """One cover in one width, as named by the `cover` of a book."""
     picture = await media.cover(name)

@@ -9,9 +9,10 @@ from litestar.params import FromQuery, JSONBody
 
 from app.http.etag import IF_MATCH_REQUIRED, conditional, created, if_match, versioned
 from app.http.params import Limit, OptionalCursor, OptionalId, OptionalText, PathId
+from app.http.reach import for_keys
 from app.infra.listing import PageRequest
 from app.kit.paging import DEFAULT_PAGE, Page
-from app.kit.principal import Principal
+from app.kit.principal import Principal, Scope
 from app.reports.schemas import (
     DecideReport,
     FileReport,
@@ -23,11 +24,15 @@ from app.reports.schemas import (
 from app.reports.service import Reports
 
 AnyRequest = Request[Any, Any, Any]
+WRITE = for_keys(Scope.REPORTS_WRITE)
+READ = for_keys(Scope.REPORTS_READ)
+DECIDE = for_keys(Scope.REPORTS_DECIDE)
 
 
 @post(
     "/reports",
     operation_id="fileReport",
+    opt=WRITE,
     responses={200: ResponseSpec(Report, description="Reported before, and still looked at")},
 )
 async def file_report(
@@ -41,7 +46,7 @@ async def file_report(
     return created(report, report.version, f"/api/v1/reports/{report.id}", is_new=is_new)
 
 
-@get("/reports", operation_id="listReports")
+@get("/reports", operation_id="listReports", opt=READ)
 async def list_reports(
     principal: NamedDependency[Principal],
     reports: NamedDependency[Reports],
@@ -59,7 +64,7 @@ async def list_reports(
     return await reports.list_reports(principal, wanted, PageRequest(sort, limit, cursor))
 
 
-@get("/reports/mine", operation_id="listMyReports")
+@get("/reports/mine", operation_id="listMyReports", opt=READ)
 async def list_my_reports(
     principal: NamedDependency[Principal],
     reports: NamedDependency[Reports],
@@ -71,7 +76,7 @@ async def list_my_reports(
     return await reports.my_reports(principal, PageRequest(sort, limit, cursor))
 
 
-@get("/reports/{report_id:int}", operation_id="getReport")
+@get("/reports/{report_id:int}", operation_id="getReport", opt=READ)
 async def get_report(
     report_id: PathId,
     principal: NamedDependency[Principal],
@@ -83,7 +88,9 @@ async def get_report(
     return conditional(request.scope, report, report.version)
 
 
-@put("/reports/{report_id:int}", operation_id="decideReport", responses=IF_MATCH_REQUIRED)
+@put(
+    "/reports/{report_id:int}", operation_id="decideReport", opt=DECIDE, responses=IF_MATCH_REQUIRED
+)
 async def decide_report(
     report_id: PathId,
     data: JSONBody[DecideReport],

@@ -41,6 +41,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One's own API keys, the newest first
+         * @description One's own API keys, the newest first.
+         */
+        get: operations["listApiKeys"];
+        put?: never;
+        /**
+         * Make a key for a program, for `Authorization: Bearer`
+         * @description Make a key for a program, for `Authorization: Bearer`. The key is shown this once.
+         */
+        post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/api-keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke one of one's own keys
+         * @description Revoke one of one's own keys; it opens nothing from now on.
+         */
+        delete: operations["revokeApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/federated/{provider}/start": {
         parameters: {
             query?: never;
@@ -1038,6 +1082,27 @@ export interface components {
          */
         AnswerStatus: "completed" | "failed" | "interrupted" | "queued" | "running" | "stopped";
         /**
+         * ApiKey
+         * @description A key as its owner sees it; `hint` is how it begins, the rest is not kept anywhere.
+         */
+        ApiKey: {
+            created_at: string;
+            expires_at: string | null;
+            hint: string;
+            id: string;
+            last_used_at: string | null;
+            name: string;
+            scopes: components["schemas"]["Scope"][];
+        };
+        /**
+         * Page[ApiKey]
+         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
+         */
+        ApiKeyPage: {
+            items: components["schemas"]["ApiKey"][];
+            next: string | null;
+        };
+        /**
          * Asked
          * @description The answer is on its way: its events come on `chat:<conversation_id>`.
          */
@@ -1248,6 +1313,16 @@ export interface components {
             large: string;
             medium: string;
             small: string;
+        };
+        /**
+         * CreateApiKey
+         * @description A key for a program: what it is for, what it may be used for, and until when.
+         */
+        CreateApiKey: {
+            /** @default null */
+            expires_at?: string | null;
+            name: string;
+            scopes: components["schemas"]["Scope"][];
         };
         /**
          * CreateBook
@@ -1467,6 +1542,14 @@ export interface components {
             name: string;
         };
         /**
+         * NewApiKey
+         * @description The only time that the whole key is shown.
+         */
+        NewApiKey: {
+            api_key: components["schemas"]["ApiKey"];
+            key: string;
+        };
+        /**
          * NoContentYet
          * @description `{}`: nothing tells whether the address was free.
          */
@@ -1489,6 +1572,12 @@ export interface components {
             id: number;
             name: string | null;
         };
+        /**
+         * Place
+         * @description As much as an address says by itself.
+         * @enum {unknown}
+         */
+        Place: "internet" | "local-network" | "this-computer" | "unknown";
         /**
          * Problem
          * @description RFC 9457. `code` never changes; `detail` is written for people; other members may follow.
@@ -1588,6 +1677,12 @@ export interface components {
          */
         Role: "admin" | "moderator" | "teacher" | "user";
         /**
+         * Scope
+         * @description What an API key may be used for; its owner's role decides as well.
+         * @enum {unknown}
+         */
+        Scope: "catalog:read" | "catalog:write" | "chat:use" | "interactions:read" | "interactions:write" | "reports:decide" | "reports:read" | "reports:write";
+        /**
          * SessionsEnded
          * @description How many sign-ins have ended.
          */
@@ -1597,14 +1692,18 @@ export interface components {
         /**
          * SessionView
          * @description A sign-in as its owner sees it; `device` is empty when the browser did not say.
+         *
+         *         `by_admin`: an admin is here in the owner's name, and may be sent away like any other.
          */
         SessionView: {
             address: string;
+            by_admin: boolean;
             created_at: string;
             device: string;
             id: string;
             is_current: boolean;
             last_seen_at: string;
+            place: components["schemas"]["Place"];
         };
         /**
          * Page[SessionView]
@@ -1875,7 +1974,7 @@ export interface components {
         };
     };
     parameters: {
-        /** @description Repeating a request under its key answers the first answer again. */
+        /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
         IdempotencyKey: string;
     };
     requestBodies: never;
@@ -1938,10 +2037,99 @@ export interface operations {
             401: components["responses"]["SignInFirst"];
         };
     };
+    listApiKeys: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyPage"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateApiKey"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewApiKey"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    revokeApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done; nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+        };
+    };
     startFederated: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 provider: string;
             };
@@ -1995,7 +2183,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -2023,7 +2211,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -2052,7 +2240,10 @@ export interface operations {
     logIn: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2080,7 +2271,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2104,7 +2295,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2206,7 +2397,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -2234,7 +2425,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2260,7 +2451,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2285,7 +2476,10 @@ export interface operations {
     signUp: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2355,7 +2549,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2418,7 +2612,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2457,7 +2651,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2541,7 +2735,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2637,7 +2831,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2710,7 +2904,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2749,7 +2943,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -2780,7 +2974,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -2869,7 +3063,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -2903,7 +3097,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -2988,7 +3182,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -3018,7 +3212,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -3078,7 +3272,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -3151,7 +3345,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -3190,7 +3384,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -3243,7 +3437,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -3356,7 +3550,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -3443,7 +3637,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match": string;
@@ -3581,7 +3775,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -3620,7 +3814,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -3655,7 +3849,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;
@@ -3694,7 +3888,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
@@ -3759,7 +3953,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeating a request under its key answers the first answer again. */
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description The version this change is made on; 412 when it is older */
                 "If-Match"?: string;

@@ -41,7 +41,7 @@ export interface Realtime {
       result: Asked;
     };
     "chat.send": {
-      params: AskTutor;
+      params: SendQuestion;
       result: Asked;
     };
     "chat.stop": {
@@ -284,10 +284,11 @@ export interface Asked {
   message_id: number;
 }
 /**
- * A question; without `conversation_id` it opens a conversation, about `book_id` when given.
+ * A question over the socket; under the same key it is asked once, whatever was lost.
  */
-export interface AskTutor {
+export interface SendQuestion {
   book_id?: number | null;
   conversation_id?: string | null;
+  idempotency_key?: string | null;
   message: string;
 }

@@ -84,6 +84,7 @@ async def test_metrics_count_by_route_and_never_by_id(nobody: httpx.AsyncClient)
     assert "2147483647" not in text
     assert "made-up-by-a-scanner" not in text
     assert "realtime_connections" in text
+    assert "jobs_dead" in text
 
 
 async def test_health_names_every_part(nobody: httpx.AsyncClient) -> None:

@@ -89,11 +89,21 @@ async def test_key_belongs_to_person_method_and_address(
     assert "idempotency-replayed" not in answer.headers
 
 
-async def test_nobody_has_no_kept_answers(bench: Bench) -> None:
-    """Without a person the key is ignored: a stranger could guess it."""
+async def test_nobody_signed_in_is_one_network(bench: Bench) -> None:
+    """Without a person the key belongs to the address; nobody signed in gets a person's answer."""
     await bench.send("nobody", person=None)
-    await bench.send("nobody", person=None)
-    assert await bench.effects("nobody") == 2
+    again = await bench.send("nobody", person=None)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await bench.effects("nobody") == 1
+    assert "idempotency-replayed" not in (await bench.send("nobody")).headers
+
+
+async def test_refusal_of_nobody_is_not_kept(bench: Bench) -> None:
+    """A stranger who guesses the key of a sign-up spoils nothing with a bad one."""
+    for _ in range(2):
+        answer = await bench.send("guess", path="/refuse/404/guess", person=None)
+        assert answer.status_code == 404
+        assert "idempotency-replayed" not in answer.headers
 
 
 async def test_reading_ignores_the_key(bench: Bench) -> None:

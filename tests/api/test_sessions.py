@@ -73,7 +73,9 @@ class TestListSessions:
         assert items[0]["id"] == device.id
         assert [one["device"] for one in items] == ["Firefox, Linux", "python-httpx"]
         assert {one["address"] for one in items} == {"127.0.0.1"}
-        fields = "id created_at last_seen_at device address is_current"
+        assert {one["place"] for one in items} == {"this-computer"}
+        assert not any(one["by_admin"] for one in items)
+        fields = "id created_at last_seen_at device address place is_current by_admin"
         assert set(items[0]) == set(fields.split())
 
     async def test_pages_show_each_once(

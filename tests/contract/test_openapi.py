@@ -10,15 +10,15 @@ from tests.contract.conftest import CONTRACT, node
 
 VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
-askTutor changePassword createBook createCategory createGroup deactivateUser decideReport
-deleteBook deleteCategory deleteConversation deleteGroup endAllSessions endOtherSessions
-endSession fileReport followAnswer getBook getBookFile getCategory getChapter getConversation
-getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser listAudit
-listBooks listCategories listChapters listConversations listGroups listIdentities listMyReports
-listProviders listReports listSessions listUsers logIn logOut reactivateUser realtimeToken
-recordInteraction renameConversation replaceCover retryAnswer setUserRole signOutUser signUp
-startFederated startLink stopAnswer unlinkIdentity updateBook updateCategory updateGroup updateMe
-verifyAudit
+askTutor changePassword createApiKey createBook createCategory createGroup deactivateUser
+decideReport deleteBook deleteCategory deleteConversation deleteGroup endAllSessions
+endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory getChapter
+getConversation getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser
+listApiKeys listAudit listBooks listCategories listChapters listConversations listGroups
+listIdentities listMyReports listProviders listReports listSessions listUsers logIn logOut
+reactivateUser realtimeToken recordInteraction renameConversation replaceCover retryAnswer
+revokeApiKey setUserRole signOutUser signUp startFederated startLink stopAnswer unlinkIdentity
+updateBook updateCategory updateGroup updateMe verifyAudit
 """
 
 

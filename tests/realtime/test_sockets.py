@@ -18,6 +18,8 @@ from tests.realtime.waiting import until
 
 LIMITS = Limits(outgoing_max_bytes=200_000, write_timeout_s=0.5, close_timeout_s=0.2)
 
+PATIENT = Limits(close_timeout_s=60)
+
 
 WAYS = {"detached": (OURS, True), "asgi": (OURS, False), "stock": (STOCK, False)}
 """Without ASGI, over ASGI of our own server class, and over another server's."""
@@ -164,6 +166,31 @@ async def test_rfc6455_faults_have_their_codes(own_door: Served, raw: bytes, cod
     await until(lambda: own_door.kit.node.state.connections == 0)
 
 
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"\x88\x82\0\0\0\0\x03\xed", 1002),
+        (b"\x88\x81\0\0\0\0x", 1002),
+        (b"\x88\x83\0\0\0\0\x03\xe8\xff", 1007),
+        (b"\x88\xfe\0\x7e\0\0\0\0" + bytes(126), 1002),
+    ],
+    ids=["a code that may not travel", "half a code", "not UTF-8", "too long"],
+)
+@pytest.mark.parametrize("way", ["detached", "asgi"])
+async def test_rfc6455_a_goodbye_that_is_wrong_is_still_the_last_word(
+    way: str, raw: bytes, code: int
+) -> None:
+    """The server hangs up at once (7.1.1): no second goodbye will ever come."""
+    ws, detach = WAYS[way]
+    async with served(Kit(FAMILIES, limits=PATIENT), ws=ws, detach=detach) as door:
+        with socket.create_connection(_address(door.url)) as client:
+            await asyncio.to_thread(_handshake, client)
+            client.settimeout(5)
+            client.sendall(raw)
+            answer = await asyncio.to_thread(_to_the_end, client)
+        assert (answer[0], answer[2:4]) == (0x88, code.to_bytes(2, "big"))
+
+
 async def test_a_client_that_goes_leaves_nothing(door: Served) -> None:
     """With and without a goodbye."""
     async with connect(door.url) as client:
@@ -236,6 +263,10 @@ def _send_text(client: socket.socket, text: str) -> None:
     """A masked text frame; the mask is zero."""
     data = text.encode()
     client.sendall(bytes([0x81, 0x80 | len(data)]) + bytes(4) + data)
+
+
+def _to_the_end(client: socket.socket) -> bytes:
+    return b"".join(iter(lambda: client.recv(200), b""))
 
 
 def _drain(client: socket.socket) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from app.settings import Settings
 from tests.security.matrix import ROWS, RPCS, TOPICS
-from tests.security.matrix.rows import COLUMNS, ROLES, Given, Row, Scene
+from tests.security.matrix.calls import scene_for
+from tests.security.matrix.rows import COLUMNS, Given, Row, Scene
 from tests.story.wire import Wire, opened
 from tests.support.routes import Address, all_addresses
 from tests.support.world import World
@@ -44,15 +45,6 @@ def test_every_row_has_every_column() -> None:
     """No cell is left open."""
     for name, row in (ROWS | TOPICS | RPCS).items():
         assert row.cells.keys() == set(COLUMNS), name
-
-
-async def scene_for(world: World, column: str) -> Scene:
-    """New people for each cell: nothing that one cell does reaches another."""
-    owner = await world.someone()
-    if column == "owner":
-        return Scene(world, owner, owner)
-    who = await world.someone(ROLES[column]) if column in ROLES else None
-    return Scene(world, who, owner)
 
 
 async def status_of(scene: Scene, address: Address, given: Given) -> int:

@@ -15,6 +15,7 @@ from app.chat.service import Chat
 from app.chat.tutor.answering import Tools
 from app.chat.tutor.pool import AnswerPool
 from app.infra.db import Database
+from app.infra.idempotency import IdempotencyKeys
 from app.infra.llm import LanguageModel
 from app.infra.notify import Listener
 from app.kit.errors import AppError, NotFound
@@ -250,7 +251,7 @@ async def new_tutor(database_url: str, fake_llm: FakeLLM, **changes: Any) -> Asy
         model=ModelInfo("scripted", demo=False),
         **{"answers_per_minute": 1000, **changes},
     )
-    node.register(topics.families(chat), topics.rpc_methods(chat))
+    node.register(topics.families(chat), topics.rpc_methods(chat, IdempotencyKeys(db)))
     await db.start()
     await node.start()
     try:

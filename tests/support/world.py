@@ -111,9 +111,10 @@ class World:
     async def question(self, owner: Actor, status: str = "completed") -> Asked:
         """A turn of this person's with the tutor, in a conversation of its own."""
         asked = await self.house.chat.ask(owner.principal, AskTutor(self.name("Question")))
-        await self.db.execute(
-            "UPDATE chat_history SET status = $2 WHERE id = $1", asked.message_id, status
-        )
+        if status != "queued":
+            await self.db.execute(
+                "UPDATE chat_history SET status = $2 WHERE id = $1", asked.message_id, status
+            )
         return asked
 
 

@@ -1,12 +1,14 @@
 """Named SQL of sessions. Indexes: the primary key, `token_hash`, `sessions_user`."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from asyncpg import Record
 
 from app.accounts.schemas import Client, SessionView
 from app.infra.db import Queryable
+from app.kit.place import place_of
 from app.kit.principal import Method, Principal, Role
 from app.kit.text import storable
 from app.kit.user_agent import device_of
@@ -14,16 +16,32 @@ from app.kit.user_agent import device_of
 Limits = tuple[float, float, float, float]
 """Idle and absolute seconds: staff idle, others idle, staff absolute, others absolute."""
 
-ENDS_AT = """
-least(
-    s.last_seen_at + make_interval(secs =>
-        CASE WHEN u.role IN ('moderator', 'admin') THEN $1::float8 ELSE $2::float8 END),
-    s.created_at + make_interval(secs =>
-        CASE WHEN u.role IN ('moderator', 'admin') THEN $3::float8 ELSE $4::float8 END)
-)
+
+def _ends_at(session: str, person: str) -> str:
+    staff = f"{person}.role IN ('moderator', 'admin')"
+    return f"""
+    {session}.last_seen_at + make_interval(secs =>
+        CASE WHEN {staff} THEN $1::float8 ELSE $2::float8 END),
+    {session}.created_at + make_interval(secs =>
+        CASE WHEN {staff} THEN $3::float8 ELSE $4::float8 END)
+    """
+
+
+def _is_open(person: str) -> str:
+    return f"({person}.deactivated_at IS NULL OR {person}.deactivated_until <= now())"
+
+
+OPEN = _is_open("u")
+ENDS_AT = f"least({_ends_at('s', 'u')}, s.ends_by, {_ends_at('o', 'a')})"
+"""With an admin behind it a session also ends with theirs; `least` skips what is NULL."""
+ALIVE = f"""
+{OPEN} AND {ENDS_AT} > now()
+AND (s.opened_by IS NULL OR (a.role = 'admin' AND {_is_open("a")}))
 """
-OPEN = "(u.deactivated_at IS NULL OR u.deactivated_until <= now())"
-ALIVE = f"{OPEN} AND {ENDS_AT} > now()"
+SESSIONS = """
+sessions s JOIN users u ON u.id = s.user_id
+LEFT JOIN sessions o ON o.id = s.opened_by LEFT JOIN users a ON a.id = o.user_id
+"""
 
 
 async def insert_session(
@@ -33,14 +51,12 @@ async def insert_session(
     user_id: int,
     client: Client,
     methods: Sequence[str],
-    impersonator_id: int | None,
 ) -> None:
     """A new sign-in."""
     await db.execute(
         """
-        INSERT INTO sessions
-            (id, token_hash, user_id, user_agent, address, methods, impersonator_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO sessions (id, token_hash, user_id, user_agent, address, methods)
+        VALUES ($1, $2, $3, $4, $5, $6)
         """,
         session_id,
         token_hash,
@@ -48,8 +64,50 @@ async def insert_session(
         storable(client.user_agent),
         storable(client.address),
         list(methods),
-        impersonator_id,
     )
+
+
+async def insert_impersonation(
+    db: Queryable,
+    session_id: str,
+    token_hash: bytes,
+    user_id: int,
+    client: Client,
+    opener: Principal,
+    ends_by: datetime,
+) -> None:
+    """A session that an admin opens in somebody's name; it proves nothing of that person."""
+    await db.execute(
+        """
+        INSERT INTO sessions (id, token_hash, user_id, user_agent, address, impersonator_id,
+            opened_by, ends_by, authenticated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'epoch')
+        """,
+        session_id,
+        token_hash,
+        user_id,
+        storable(client.user_agent),
+        storable(client.address),
+        opener.user_id,
+        opener.session_id,
+        ends_by,
+    )
+
+
+async def opener_of(db: Queryable, session_id: str) -> Record | None:
+    """The admin's session behind an impersonation, and the admin's account; both locked."""
+    return await db.fetchrow(
+        """
+        SELECT o.id, o.user_id, o.token_hash FROM sessions s JOIN sessions o ON o.id = s.opened_by
+        WHERE s.id = $1 FOR NO KEY UPDATE OF s, o
+        """,
+        session_id,
+    )
+
+
+async def set_token(db: Queryable, session_id: str, token_hash: bytes) -> None:
+    """The same session under another token."""
+    await db.execute("UPDATE sessions SET token_hash = $2 WHERE id = $1", session_id, token_hash)
 
 
 async def live_session(db: Queryable, key: bytes | str, limits: Limits) -> Record | None:
@@ -60,7 +118,7 @@ async def live_session(db: Queryable, key: bytes | str, limits: Limits) -> Recor
         SELECT s.id AS session_id, s.last_seen_at, {ENDS_AT} AS ends_at,
             s.authenticated_at, s.methods, s.impersonator_id,
             u.id, u.email, u.name, u.role
-        FROM sessions s JOIN users u ON u.id = s.user_id
+        FROM {SESSIONS}
         WHERE {column} = $5 AND {ALIVE}
         """,
         *limits,
@@ -73,7 +131,7 @@ async def live_sessions(db: Queryable, session_ids: list[str], limits: Limits) -
     return await db.fetch(
         f"""
         SELECT s.id AS session_id, u.role
-        FROM sessions s JOIN users u ON u.id = s.user_id
+        FROM {SESSIONS}
         WHERE s.id = ANY($5) AND {ALIVE}
         """,
         *limits,
@@ -87,8 +145,8 @@ async def live_sessions_of(
     """A person's sessions that still count, the newest first: their ids are in order of time."""
     rows: list[Record] = await db.fetch(
         f"""
-        SELECT s.id, s.created_at, s.last_seen_at, s.user_agent, s.address
-        FROM sessions s JOIN users u ON u.id = s.user_id
+        SELECT s.id, s.created_at, s.last_seen_at, s.user_agent, s.address, s.impersonator_id
+        FROM {SESSIONS}
         WHERE s.user_id = $5 AND {ALIVE} AND ($6::text IS NULL OR s.id < $6)
         ORDER BY s.id DESC LIMIT $7
         """,
@@ -101,30 +159,41 @@ async def live_sessions_of(
 
 
 async def touch_session(db: Queryable, session_id: str) -> None:
-    """The session was used; at most once a minute is written."""
+    """The session was used, and with it the one that opened it; at most once a minute each."""
     await db.execute(
         """
         UPDATE sessions SET last_seen_at = now()
-        WHERE id = $1 AND last_seen_at < now() - interval '1 minute'
+        WHERE (id = $1 OR id = (SELECT opened_by FROM sessions WHERE id = $1))
+            AND last_seen_at < now() - interval '1 minute'
         """,
         session_id,
     )
 
 
-async def delete_session(db: Queryable, user_id: int, session_id: str) -> bool:
-    """End one of a person's sign-ins; False when they have no such."""
-    tag = await db.execute(
-        "DELETE FROM sessions WHERE id = $1 AND user_id = $2", session_id, user_id
-    )
-    return bool(tag != "DELETE 0")
+async def delete_session(db: Queryable, user_id: int, session_id: str) -> list[str]:
+    """End one of a person's sign-ins and what it opened; the ids of those that ended."""
+    return await _delete(db, "id = $1 AND user_id = $2", session_id, user_id)
+
+
+async def delete_session_by_token(db: Queryable, token_hash: bytes) -> list[str]:
+    """End the sign-in with this token and what it opened; the ids of those that ended."""
+    return await _delete(db, "token_hash = $1", token_hash)
 
 
 async def delete_sessions_of(db: Queryable, user_id: int, *, but: str | None = None) -> list[str]:
-    """End every sign-in of a person, or every other than one; the ids of those that ended."""
+    """End every sign-in of a person, or every other than one, and what they opened; their ids."""
+    return await _delete(db, "user_id = $1 AND id IS DISTINCT FROM $2", user_id, but)
+
+
+async def _delete(db: Queryable, which: str, *args: object) -> list[str]:
+    """The constraint would end what they opened as well, but would not say which those are."""
     rows: list[Any] = await db.fetch(
-        "DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2 RETURNING id",
-        user_id,
-        but,
+        f"""
+        WITH chosen AS (SELECT id FROM sessions WHERE {which})
+        DELETE FROM sessions
+        WHERE id IN (SELECT id FROM chosen) OR opened_by IN (SELECT id FROM chosen) RETURNING id
+        """,
+        *args,
     )
     return [row["id"] for row in rows]
 
@@ -132,7 +201,10 @@ async def delete_sessions_of(db: Queryable, user_id: int, *, but: str | None = N
 async def delete_ended_sessions(db: Queryable, limits: Limits) -> None:
     """Rows that let nobody in any more; reads the whole table, once an hour."""
     await db.execute(
-        f"DELETE FROM sessions s USING users u WHERE u.id = s.user_id AND NOT ({ALIVE})", *limits
+        f"""
+        DELETE FROM sessions WHERE id IN (SELECT s.id FROM {SESSIONS} WHERE NOT ({ALIVE}))
+        """,
+        *limits,
     )
 
 
@@ -144,7 +216,9 @@ def as_session(row: Record, current: str) -> SessionView:
         last_seen_at=row["last_seen_at"],
         device=device_of(row["user_agent"]),
         address=row["address"],
+        place=place_of(row["address"]),
         is_current=row["id"] == current,
+        by_admin=row["impersonator_id"] is not None,
     )
 
 

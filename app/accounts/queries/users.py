@@ -85,6 +85,11 @@ async def set_verified(db: Queryable, email: str) -> bool:
     return tag != "UPDATE 0"
 
 
+async def note_sign_in(db: Queryable, user_id: int) -> None:
+    """They came in just now; no change that anybody is told of."""
+    await db.execute("UPDATE users SET last_sign_in_at = now() WHERE id = $1", user_id)
+
+
 async def update_name(db: Queryable, user_id: int, name: str | None) -> Record:
     """The locked row with its new name."""
     row = await db.fetchrow(

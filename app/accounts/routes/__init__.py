@@ -1,5 +1,5 @@
 """REST of accounts, one module for each part of the room."""
 
-from app.accounts.routes import doors, federated, own_sessions, people
+from app.accounts.routes import doors, federated, keys, own_sessions, people
 
-routes = [*doors.routes, *federated.routes, *own_sessions.routes, *people.routes]
+routes = [*doors.routes, *federated.routes, *own_sessions.routes, *people.routes, *keys.routes]

@@ -26,6 +26,7 @@ from app.accounts.schemas.identities import (
     StaleSignIn,
     StartSignIn,
 )
+from app.accounts.schemas.keys import ApiKey, CreateApiKey, NewApiKey, TooManyApiKeys
 from app.accounts.schemas.people import (
     Admission,
     ChangePassword,
@@ -51,10 +52,12 @@ from app.accounts.schemas.people import (
 __all__ = [
     "AccountDeactivated",
     "Admission",
+    "ApiKey",
     "Arrival",
     "Callback",
     "ChangePassword",
     "Client",
+    "CreateApiKey",
     "Deactivate",
     "Departure",
     "Email",
@@ -67,6 +70,7 @@ __all__ = [
     "LastWayIn",
     "LinkBySignIn",
     "LogIn",
+    "NewApiKey",
     "NewPassword",
     "NoContentYet",
     "PasswordTooCommon",
@@ -83,6 +87,7 @@ __all__ = [
     "SignedIn",
     "StaleSignIn",
     "StartSignIn",
+    "TooManyApiKeys",
     "UpdateMe",
     "User",
     "UserChanged",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.kit.place import Place
 from app.kit.principal import Role
 from app.kit.text import Line
 
@@ -85,14 +86,19 @@ class SignedIn(Struct, frozen=True, omit_defaults=True):
 
 
 class SessionView(Struct, frozen=True):
-    """A sign-in as its owner sees it; `device` is empty when the browser did not say."""
+    """A sign-in as its owner sees it; `device` is empty when the browser did not say.
+
+    `by_admin`: an admin is here in the owner's name, and may be sent away like any other.
+    """
 
     id: str
     created_at: datetime
     last_seen_at: datetime
     device: str
     address: str
+    place: Place
     is_current: bool
+    by_admin: bool
 
 
 class Visitor(Struct, frozen=True):

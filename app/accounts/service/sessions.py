@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from asyncpg import Connection
 
-from app.accounts.queries import sessions
+from app.accounts.queries import sessions, users
 from app.accounts.schemas import Client, SessionView
 from app.accounts.service.events import EndSockets
 from app.infra.db import Database
@@ -21,6 +21,11 @@ TOKEN_BYTES = 32
 """256 random bits: twice what ASVS 5.0, 7.2.3 asks for."""
 SEEN_EVERY_S = 60
 """How exact `last_seen_at` is: one write a minute per session is cheap."""
+
+
+def new_token() -> str:
+    """What a client shows to be let in."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 class Sessions:
@@ -68,25 +73,40 @@ class Sessions:
 
     async def end_session(self, principal: Principal, session_id: str) -> None:
         """End one of one's own sign-ins. Raises NotFound, for a stranger's as well."""
-        if not await sessions.delete_session(self._db, principal.user_id, session_id):
-            raise NotFound
-        await self._end_sockets(session_id)
+        async with self._db.transaction() as tx:
+            ended = await sessions.delete_session(tx, principal.user_id, session_id)
+            if not ended:
+                raise NotFound
+        await self.close_sockets(ended)
 
     async def end_own(self, principal: Principal) -> None:
-        """End the session that asks; twice is no fault."""
-        await sessions.delete_session(self._db, principal.user_id, principal.session_id)
-        await self._end_sockets(principal.session_id)
+        """End the session that asks, and the one of an admin behind it; twice is no fault."""
+        async with self._db.transaction() as tx:
+            opener = await sessions.opener_of(tx, principal.session_id)
+            if opener is None:
+                mine = principal.user_id, principal.session_id
+            else:
+                mine = opener["user_id"], opener["id"]
+            ended = await sessions.delete_session(tx, *mine)
+        await self.close_sockets({principal.session_id, *ended})
+
+    async def replace(self, token: str) -> None:
+        """End the session whose cookie a browser loses to a new one (ASVS 5.0, 7.2.4)."""
+        await self.close_sockets(
+            await sessions.delete_session_by_token(self._db, token_hash(token))
+        )
 
     async def end_others(self, principal: Principal) -> int:
         """End all of one's sign-ins but this one; their number."""
-        ended = await sessions.delete_sessions_of(
-            self._db, principal.user_id, but=principal.session_id
-        )
+        async with self._db.transaction() as tx:
+            mine, this = principal.user_id, principal.session_id
+            ended = await sessions.delete_sessions_of(tx, mine, but=this)
         return await self.close_sockets(ended)
 
     async def end_all(self, principal: Principal) -> int:
         """End all of one's sign-ins; their number."""
-        ended = await sessions.delete_sessions_of(self._db, principal.user_id)
+        async with self._db.transaction() as tx:
+            ended = await sessions.delete_sessions_of(tx, principal.user_id)
         return await self.close_sockets(ended)
 
     async def trim(self) -> None:
@@ -99,13 +119,11 @@ class Sessions:
         user_id: int,
         client: Client,
         methods: Sequence[Method],
-        impersonator_id: int | None = None,
     ) -> str:
         """The token of a new sign-in, inside the transaction of the reason for it."""
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        await sessions.insert_session(
-            tx, new_id(), token_hash(token), user_id, client, methods, impersonator_id
-        )
+        token = new_token()
+        await sessions.insert_session(tx, new_id(), token_hash(token), user_id, client, methods)
+        await users.note_sign_in(tx, user_id)
         return token
 
     async def close_sockets(self, ended: Iterable[str]) -> int:

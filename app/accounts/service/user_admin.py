@@ -6,7 +6,7 @@ from typing import Any
 from asyncpg import Connection, Record
 
 from app.accounts import policy
-from app.accounts.queries import sessions, users
+from app.accounts.queries import keys, sessions, users
 from app.accounts.schemas import LastAdmin, User, user_channel
 from app.accounts.service.events import EndSockets, PublishLog, announce, locked
 from app.audit.service import Audit
@@ -90,6 +90,7 @@ class UserAdmin:
         async def change(tx: Connection, row: Record) -> Record:
             await self._keep_an_admin(tx, row)
             await sessions.delete_sessions_of(tx, user_id)
+            await keys.delete_keys_of(tx, user_id)
             await self._record(tx, principal, "user.deactivated", user_id, {"reason": reason})
             return await users.set_deactivated(tx, user_id, now(), reason)
 

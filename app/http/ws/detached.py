@@ -121,7 +121,7 @@ class DetachedSocket(asyncio.Protocol):
                     self._end(close_code(payload))
                     return
         except Violation as violation:
-            self._say_goodbye(violation.code, violation.reason, flush=True)
+            self._refuse(violation)
         if ping is not None and not self._closing:
             self._wire.write(frame(PONG, ping))
 
@@ -132,6 +132,11 @@ class DetachedSocket(asyncio.Protocol):
             self._wire.finish(close_frame(NORMAL if code == NO_STATUS else code), flush=True)
         self._transport.close()
         self._abort_later()
+
+    def _refuse(self, violation: Violation) -> None:
+        self._say_goodbye(violation.code, violation.reason, flush=True)
+        if violation.is_last:
+            self._transport.close()
 
     def _say_goodbye(self, code: int, reason: str, *, flush: bool) -> None:
         if not self._closing:

@@ -33,10 +33,12 @@ Message = tuple[int, bytes]
 class Violation(Exception):
     """The client broke the protocol; `code` is the close code that says how."""
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, *, is_last: bool = False) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.is_last = is_last
+        """It was a goodbye: nothing follows it, so nothing is waited for (RFC 6455 7.1.1)."""
 
 
 class FrameReader:
@@ -108,7 +110,8 @@ class FrameReader:
             raise Violation(PROTOCOL_ERROR, "frames must be masked")
         if opcode >= CLOSE:
             if opcode > PONG or not first & FIN or second & 0x7F > SMALL:
-                raise Violation(PROTOCOL_ERROR, "invalid control frame")
+                fault = "invalid control frame"
+                raise Violation(PROTOCOL_ERROR, fault, is_last=opcode == CLOSE)
         elif opcode > BINARY:
             raise Violation(PROTOCOL_ERROR, "unknown opcode")
         elif (opcode == CONTINUATION) == (self._parts is None):
@@ -150,13 +153,13 @@ def close_code(payload: bytes) -> int:
         return NO_STATUS
     code = int.from_bytes(payload[:2], "big")
     if len(payload) < 2 or not (code in SENDABLE or 3000 <= code <= 4999):  # noqa: PLR2004
-        raise Violation(PROTOCOL_ERROR, "invalid close code")
-    _demand_text(payload[2:])
+        raise Violation(PROTOCOL_ERROR, "invalid close code", is_last=True)
+    _demand_text(payload[2:], is_last=True)
     return code
 
 
-def _demand_text(payload: bytes) -> None:
+def _demand_text(payload: bytes, *, is_last: bool = False) -> None:
     try:
         payload.decode()
     except UnicodeDecodeError:
-        raise Violation(INVALID_TEXT, "invalid UTF-8") from None
+        raise Violation(INVALID_TEXT, "invalid UTF-8", is_last=is_last) from None

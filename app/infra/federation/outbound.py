@@ -54,7 +54,7 @@ class Outbound:
 
     def check(self, url: str) -> str:
         """The same address, when it is one of the provider's own. Raises FederationFault."""
-        if not is_safe_address(url) or _origin(url) not in self._allowed:
+        if _origin(url) not in self._allowed or not is_safe_address(url):
             raise FederationFault("untrusted", f"{urlsplit(url).netloc} is no host of this one")
         return url
 

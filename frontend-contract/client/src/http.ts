@@ -58,7 +58,7 @@ async function send(
   const isForm = body instanceof FormData;
   if (body !== undefined && !isForm) headers['Content-Type'] = 'application/json';
   if (ifMatch !== undefined) headers['If-Match'] = `"${ifMatch}"`;
-  if (method === 'POST') headers['Idempotency-Key'] = randomKey();
+  if (method !== 'GET') headers['Idempotency-Key'] = newKey();
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   try {
     return await fetcher(url, {
@@ -89,8 +89,8 @@ function queryText(query: Query = {}): string {
   return `?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]))}`;
 }
 
-/** `randomUUID` exists in secure contexts only; plain-http test hosts need the fallback. */
-function randomKey(): string {
+/** A key for one request and its repetitions. `randomUUID` exists in secure contexts only. */
+export function newKey(): string {
   if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,8 +1,9 @@
 """Doors, one's own account and sessions, people and the audit log for admins."""
 
 from app.accounts.queries.identities import insert_identity
+from app.accounts.schemas import CreateApiKey
 from app.kit.ids import new_id
-from app.kit.principal import Role
+from app.kit.principal import Role, Scope
 from tests.security.matrix.rows import Given, Row, Scene, everybody, only, own, sends, signed_in
 from tests.support.house import PASSWORD
 
@@ -46,6 +47,12 @@ async def an_identity(scene: Scene) -> Given:
     return Given({"identity_id": identity_id})
 
 
+async def an_api_key(scene: Scene) -> Given:
+    form = CreateApiKey(name="Script", scopes=[Scope.CATALOG_READ])
+    made = await scene.world.house.api_keys.create_key(scene.owner.principal, form)
+    return Given({"key_id": made.api_key.id})
+
+
 ROWS = {
     "signUp": Row(everybody(201), sign_up),
     "logIn": Row(everybody(200), log_in),
@@ -65,6 +72,9 @@ ROWS = {
     "startLink": Row(signed_in(404), no_provider),
     "listIdentities": Row(signed_in(200)),
     "unlinkIdentity": Row(own(204), an_identity),
+    "listApiKeys": Row(signed_in(200)),
+    "createApiKey": Row(signed_in(201), sends(name="Script", scopes=["catalog:read"])),
+    "revokeApiKey": Row(own(204), an_api_key),
     "getMe": Row(signed_in(200)),
     "updateMe": Row(signed_in(200), sends(name="Another")),
     "listUsers": Row(only("admin", status=200)),

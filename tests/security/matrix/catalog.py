@@ -1,5 +1,9 @@
 """Books and shelves: open for reading, changed by teachers and admins."""
 
+import io
+
+from PIL import Image
+
 from app.catalog.service import Imports
 from tests.security.matrix.rows import Given, Row, Scene, everybody, only, sends, signed_in
 from tests.support.library import course
@@ -23,8 +27,9 @@ async def read_a_text(scene: Scene) -> Given:
 
 
 async def a_cover(scene: Scene) -> Given:
-    """No picture: whoever may upload is told so, all others are refused before."""
-    files = {"file": ("cover.png", b"no picture", "image/png")}
+    packed = io.BytesIO()
+    Image.new("RGB", (160, 240), "red").save(packed, "PNG")
+    files = {"file": ("cover.png", packed.getvalue(), "image/png")}
     return Given({"book_id": (await scene.world.book()).id}, files=files)
 
 
@@ -60,7 +65,7 @@ ROWS = {
     "createBook": Row(only(*AUTHORS, status=201), sends(title="New")),
     "updateBook": Row(only(*AUTHORS, status=200), a_book),
     "deleteBook": Row(only(*AUTHORS, status=204), read_a_book),
-    "replaceCover": Row(only(*AUTHORS, status=422), a_cover),
+    "replaceCover": Row(only(*AUTHORS, status=200), a_cover),
     "listCategories": Row(everybody(200)),
     "getCategory": Row(everybody(200), a_category),
     "createCategory": Row(only(*AUTHORS, status=201), new_category),

@@ -18,6 +18,7 @@ ROLES: dict[str, Role] = {
     "admin": Role.ADMIN,
 }
 HIDDEN = 404
+REFUSED = 400
 
 
 @dataclass(frozen=True)

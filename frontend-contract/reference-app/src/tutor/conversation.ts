@@ -6,6 +6,7 @@ import {
   applySnapshot,
   emptyChat,
   isFinal,
+  newKey,
   type ChatEvent,
   type ChatSnapshot,
   type ChatState,
@@ -24,6 +25,8 @@ export interface Pending {
   text: string;
   problem: string | null;
   messageId: number | null;
+  /** The same when it is sent again: a reply that was lost must not ask twice. */
+  key: string;
 }
 
 export interface Conversation {
@@ -67,20 +70,21 @@ export function useConversation({ id, bookId, onCreated }: Options): Conversatio
   const waiting = pending.value;
   const hasArrived = waiting?.messageId != null && known.some((turn) => turn.id === waiting.messageId);
 
-  async function deliver(text: string) {
-    pending.value = { text, problem: null, messageId: null };
+  async function deliver(text: string, key = newKey()) {
+    pending.value = { text, problem: null, messageId: null, key };
     try {
       const sent = await call<SendResult>('chat.send', {
         conversation_id: id,
         message: text,
+        idempotency_key: key,
         ...(bookId === null ? {} : { book_id: bookId }),
       });
-      pending.value = { text, problem: null, messageId: sent.message_id };
+      pending.value = { text, problem: null, messageId: sent.message_id, key };
       if (sent.conversation_id === id) return;
       created.current = sent.conversation_id;
       onCreated(sent.conversation_id);
     } catch (error) {
-      pending.value = { text, problem: explain(error), messageId: null };
+      pending.value = { text, problem: explain(error), messageId: null, key };
     }
   }
 
@@ -90,8 +94,8 @@ export function useConversation({ id, bookId, onCreated }: Options): Conversatio
     pending: hasArrived ? null : waiting,
     running,
     state: state.value,
-    send: deliver,
-    resend: () => (waiting ? deliver(waiting.text) : Promise.resolve()),
+    send: (text) => deliver(text),
+    resend: () => (waiting ? deliver(waiting.text, waiting.key) : Promise.resolve()),
     dropPending: () => {
       pending.value = null;
     },
