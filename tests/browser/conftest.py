@@ -48,10 +48,12 @@ async def window(chromium: Browser, served: Served) -> AsyncIterator[OpenWindow]
     """Opens windows, and checks at the end that none of them showed a fault."""
     windows: list[Window] = []
 
-    async def open_window(who: Person | None = None, path: str = "/", **options: Any) -> Window:
+    async def open_window(
+        who: Person | None = None, path: str = "/", *, at: str | None = None, **options: Any
+    ) -> Window:
         context = await chromium.new_context(**{"locale": "en", **options})
         context.set_default_timeout(10_000)
-        opened = Window(served.url, context, await context.new_page())
+        opened = Window(at or served.url, context, await context.new_page())
         windows.append(opened)
         opened.watch()
         if who is None:

@@ -1,3 +1,5 @@
+import { federated } from './federated.en.ts';
+
 /** Every word of the app in English. The Indonesian dictionary must have exactly the same keys. */
 export const en = {
   'app.skip': 'Skip to content',
@@ -275,6 +277,7 @@ export const en = {
   'error.report-filed-again': 'You have reported this already; it is with the moderators.',
   'error.conflict': 'Somebody else was first. Please reload.',
   'error.precondition-failed': 'It has changed meanwhile. Please reload.',
+  ...federated,
 } as const;
 
 export type Key = keyof typeof en;

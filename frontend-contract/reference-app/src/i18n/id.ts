@@ -1,4 +1,5 @@
 /** Semua kata aplikasi ini dalam bahasa Indonesia. */
+import { federated } from './federated.id.ts';
 import type { Dictionary } from './en.ts';
 
 export const id: Dictionary = {
@@ -277,4 +278,5 @@ export const id: Dictionary = {
   'error.report-filed-again': 'Anda sudah melaporkannya; laporan itu ada pada moderator.',
   'error.conflict': 'Orang lain lebih dahulu. Silakan muat ulang.',
   'error.precondition-failed': 'Sementara itu sudah berubah. Silakan muat ulang.',
+  ...federated,
 };

@@ -11,6 +11,7 @@ import { leave } from '../lib/leave.ts';
 import { toast } from '../lib/toast.ts';
 import { Guarded } from '../ui/feedback.tsx';
 import { Field } from '../ui/Field.tsx';
+import { LinkedAccounts } from '../ui/LinkedAccounts.tsx';
 import { PasswordForm } from '../ui/PasswordForm.tsx';
 import { SessionList } from '../ui/SessionList.tsx';
 import { initials, nameOf } from '../lib/text.ts';
@@ -22,6 +23,7 @@ export function Account() {
       <Guarded when>
         <Profile />
         <Security />
+        <LinkedAccounts />
       </Guarded>
     </div>
   );

@@ -11,6 +11,7 @@ import { nameOf, ownPath } from '../lib/text.ts';
 import { toast } from '../lib/toast.ts';
 import { Field } from '../ui/Field.tsx';
 import { Mark } from '../ui/icons.tsx';
+import { ArrivalProblem, ProviderButtons } from '../ui/Providers.tsx';
 
 const MIN_PASSWORD = 8;
 
@@ -89,6 +90,7 @@ function Door({ title, isNew, other, onSubmit }: DoorProps) {
     <div class="door">
       <Mark />
       <h1>{title}</h1>
+      <ArrivalProblem />
       <form class="form" onSubmit={submit}>
         {isNew && (
           <Field name="name" label={t('auth.name')} hint={t('auth.nameHint')} autocomplete="name" problem={fields.get('name')} required />
@@ -112,6 +114,7 @@ function Door({ title, isNew, other, onSubmit }: DoorProps) {
           {title}
         </button>
       </form>
+      <ProviderButtons />
       <p class="door__other">
         {other.question} <a href={other.href}>{other.text}</a>
       </p>
