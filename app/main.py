@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
 from app.accounts import routes as accounts_routes
@@ -17,6 +18,7 @@ from app.contract import documents
 from app.house import House
 from app.http.bodies import StrictRequest, no_upload
 from app.http.cors import with_cors
+from app.http.dev_mail import dev_mail_routes
 from app.http.docs import contract_routes
 from app.http.flood import with_flood_guard
 from app.http.headers import with_head, with_headers
@@ -41,6 +43,7 @@ from app.http.sockets import AuthenticateCookie, socket_route
 from app.http.streams import Gate, stream_routes
 from app.infra.db import translate
 from app.infra.logs import configure_logs
+from app.infra.mail import DevOutbox
 from app.interactions import routes as interactions_routes
 from app.media import routes as media_routes
 from app.reports import routes as reports_routes
@@ -88,6 +91,7 @@ def create_app(settings: Settings) -> Litestar:
             listening_route(gate),
             *health_routes(_checks(house), required=REQUIRED_PARTS),
             metrics.route(),
+            *_dev_routes(settings),
             *pages.routes(),
         ],
         dependencies=_dependencies(house),
@@ -124,16 +128,26 @@ def _feature_routes() -> list[ControllerRouterHandler]:
     return [route for feature in FEATURES for route in feature.routes]
 
 
+def _dev_routes(settings: Settings) -> list[HTTPRouteHandler]:
+    """What only `dev` serves."""
+    return dev_mail_routes(DevOutbox(settings.dev_outbox).newest) if settings.dev_outbox else []
+
+
 def _dependencies(house: House) -> dict[str, Provide]:
     shared: dict[str, Any] = {
         "settings": house.settings,
         "tokens": house.tokens,
         "accounts": house.accounts,
         "sessions": house.sessions,
+        "letterbox": house.letterbox,
+        "mailed_links": house.mailed_links,
         "api_keys": house.api_keys,
         "user_admin": house.user_admin,
         "federation": house.federation,
         "identities": house.identities,
+        "two_step": house.two_step,
+        "factors": house.factors,
+        "passkeys": house.passkeys,
         "audit": house.audit,
         "catalog": house.catalog,
         "shelves": house.shelves,

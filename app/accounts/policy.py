@@ -1,16 +1,31 @@
 """Who may do what with accounts."""
 
-from app.kit.errors import Forbidden
-from app.kit.principal import Principal
-
-
-def require_fresh(principal: Principal) -> None:
-    """Stands in until the real one comes."""
-    if principal.impersonator_id is not None:
-        raise Forbidden
+from app.accounts.schemas import FreshProofRequired
+from app.kit.clock import now
+from app.kit.errors import SecondFactorRequired
+from app.kit.principal import Principal, refusal
 
 
 def can_manage_users(principal: Principal) -> None:
-    """Admins only. Raises Forbidden."""
+    """Admins only. Raises Forbidden, SecondFactorRequired."""
     if not principal.is_admin:
-        raise Forbidden("Only admins manage accounts")
+        raise refusal(principal, "Only admins manage accounts")
+
+
+def require_fresh(principal: Principal) -> None:
+    """A dangerous act asks for a proof of identity that is not old (ASVS 5.0, 7.5.1, 7.5.3).
+
+    An admin in somebody else's name has proved nothing as that person. Raises FreshProofRequired.
+    """
+    if principal.impersonator_id is not None or principal.fresh_until <= now().timestamp():
+        raise FreshProofRequired
+
+
+def can_make_keys(principal: Principal) -> None:
+    """A key has its owner's role: whose office rests makes none that would have it.
+
+    Raises FreshProofRequired, SecondFactorRequired.
+    """
+    require_fresh(principal)
+    if principal.owes_second_factor:
+        raise SecondFactorRequired

@@ -263,6 +263,7 @@ export interface UserChanged {
 export interface User {
   created_at: string;
   email: string;
+  email_verified: boolean;
   id: number;
   name: string | null;
   role: Role;

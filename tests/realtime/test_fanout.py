@@ -112,6 +112,12 @@ class Floor:
         self.pairs.append(Pair(theirs, transport, end))
         return self.pairs[-1]
 
+    def end_window(self) -> None:
+        """Have the window that is open end now."""
+        assert self.fanout._window is not None
+        self.fanout._window.cancel()
+        self.fanout._close_window()
+
 
 @pytest.fixture
 async def floor(send: Send) -> AsyncIterator[Floor]:
@@ -267,7 +273,10 @@ class TestSlow:
         pair.wire.finish(b"bye", flush=True)
         crowd.push(wired(1))
         pair.wire.write(b"late")
-        await asyncio.sleep(2 * WINDOW_S)
+        await until(lambda: not crowd.waiting)
+        crowd.push(wired(2))
+        floor.end_window()
+        assert not crowd.waiting
         assert await pair.received(3) == b"bye"
         assert pair.nothing_waits()
 

@@ -147,10 +147,13 @@ async def delete_identity(db: Queryable, user_id: int, identity_id: str) -> str 
     return provider
 
 
-async def has_password(db: Queryable, user_id: int) -> bool:
-    """Whether a password lets this person in; '' is none."""
-    return bool(
-        await db.fetchval(
-            "SELECT coalesce(password_hash, '') <> '' FROM users WHERE id = $1", user_id
-        )
+async def has_password_or_passkey(db: Queryable, user_id: int) -> bool:
+    """Whether a password or a passkey lets this person in; '' is no password."""
+    found: bool = await db.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND coalesce(password_hash, '') <> '')
+            OR EXISTS (SELECT 1 FROM passkeys WHERE user_id = $1)
+        """,
+        user_id,
     )
+    return found

@@ -15,7 +15,9 @@ from app.infra.listing import (
     escape_like,
     fetch_page,
 )
+from app.infra.mail import Recipient
 from app.kit.clock import now
+from app.kit.language import Language
 from app.kit.principal import Role
 
 OFFICES_LOCK = 0x51CE_DA6
@@ -23,28 +25,40 @@ OFFICES_LOCK = 0x51CE_DA6
 
 USER = """
 id, email, name, role, created_at, updated_at, version, deactivated_at, deactivated_until,
-email_verified_at
+email_verified_at, language
 """
 
 
 async def insert_user(
-    db: Queryable, email: str, password_hash: str, name: str | None
+    db: Queryable, email: str, password_hash: str, name: str | None, language: Language = "en"
 ) -> Record | None:
     """The new row, or None when the address is taken."""
     return await db.fetchrow(
         f"""
-        INSERT INTO users (email, password_hash, name) VALUES ($1, $2, $3)
+        INSERT INTO users (email, password_hash, name, language) VALUES ($1, $2, $3, $4)
         ON CONFLICT (email) DO NOTHING RETURNING {USER}
         """,
         email,
         password_hash,
         name,
+        language,
     )
 
 
 async def user_by_id(db: Queryable, user_id: int) -> Record | None:
     """One account."""
     return await db.fetchrow(f"SELECT {USER} FROM users WHERE id = $1::bigint", user_id)
+
+
+async def user_by_email(db: Queryable, email: str) -> Record | None:
+    """One account, by the address in its stored form."""
+    return await db.fetchrow(f"SELECT {USER} FROM users WHERE email = $1", email)
+
+
+async def recipient(db: Queryable, user_id: int) -> Recipient | None:
+    """Where mail for a person goes."""
+    row = await db.fetchrow("SELECT email, language FROM users WHERE id = $1", user_id)
+    return Recipient(row["email"], row["language"]) if row else None
 
 
 async def credentials_by_email(db: Queryable, email: str) -> Record | None:
@@ -71,8 +85,8 @@ async def lock_credentials(db: Queryable, user_id: int, password_hash: str) -> b
     return found is not None
 
 
-async def set_password_hash(db: Queryable, user_id: int, password_hash: str) -> None:
-    """Store another hash, under `lock_credentials`."""
+async def set_password_hash(db: Queryable, user_id: int, password_hash: str | None) -> None:
+    """Store another hash, or none, under a lock of the row."""
     await db.execute("UPDATE users SET password_hash = $2 WHERE id = $1", user_id, password_hash)
 
 
@@ -83,6 +97,22 @@ async def set_verified(db: Queryable, email: str) -> bool:
         email,
     )
     return tag != "UPDATE 0"
+
+
+async def set_address(db: Queryable, user_id: int, email: str) -> Record:
+    """The locked row with a confirmed address. Raises UniqueViolationError when it is another's."""
+    row = await db.fetchrow(
+        f"""
+        UPDATE users SET email_verified_at = CASE
+                WHEN email = $2 THEN coalesce(email_verified_at, now()) ELSE now()
+            END,
+            email = $2, updated_at = now(), version = version + 1
+        WHERE id = $1 RETURNING {USER}
+        """,
+        user_id,
+        email,
+    )
+    return _present(row)
 
 
 async def note_sign_in(db: Queryable, user_id: int) -> None:
@@ -192,6 +222,7 @@ def as_user(row: Record) -> User:
         name=row["name"],
         role=Role(row["role"]),
         status="deactivated" if is_deactivated(row, now()) else "active",
+        email_verified=row["email_verified_at"] is not None,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         version=row["version"],

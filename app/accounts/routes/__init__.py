@@ -1,5 +1,25 @@
 """REST of accounts, one module for each part of the room."""
 
-from app.accounts.routes import doors, federated, keys, own_sessions, people
+from app.accounts.routes import (
+    doors,
+    factors,
+    federated,
+    keys,
+    mailed,
+    own_sessions,
+    passkeys,
+    people,
+    second_step,
+)
 
-routes = [*doors.routes, *federated.routes, *own_sessions.routes, *people.routes, *keys.routes]
+routes = [
+    *doors.routes,
+    *second_step.routes,
+    *factors.routes,
+    *federated.routes,
+    *passkeys.routes,
+    *mailed.routes,
+    *own_sessions.routes,
+    *keys.routes,
+    *people.routes,
+]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from app.accounts.schemas.people import Admission
+from app.accounts.schemas.factors import Admission
 from app.kit.errors import AppError, BadRequest, Conflict, Forbidden, Unavailable
 
 OwnPath = Annotated[

@@ -3,11 +3,18 @@
 from app.accounts.service.accounts import Accounts
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.events import normal_email
+from app.accounts.service.factors import FactorSettings
 from app.accounts.service.federation import Federation
 from app.accounts.service.identities import Identities
 from app.accounts.service.keys import ApiKeys
+from app.accounts.service.letterbox import Letterbox
+from app.accounts.service.mailed import MailedLinks
+from app.accounts.service.passkeys import Passkeys
+from app.accounts.service.proofs import Proofs
+from app.accounts.service.providers import identity_providers
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
+from app.accounts.service.two_step import TwoStep
 from app.accounts.service.user_admin import UserAdmin
 
 __all__ = [
@@ -15,9 +22,16 @@ __all__ = [
     "ApiKeys",
     "DoorThrottle",
     "Doorway",
+    "FactorSettings",
     "Federation",
     "Identities",
+    "Letterbox",
+    "MailedLinks",
+    "Passkeys",
+    "Proofs",
     "Sessions",
+    "TwoStep",
     "UserAdmin",
+    "identity_providers",
     "normal_email",
 ]

@@ -29,6 +29,7 @@ from app.accounts.service.throttle import DoorThrottle
 from app.audit.service import Audit
 from app.infra.db import Database
 from app.infra.federation import Vouched
+from app.infra.mail import Postman
 from app.kit.errors import NotFound, Unauthorized
 from app.kit.ids import new_id
 from app.kit.principal import Method, Principal
@@ -49,6 +50,7 @@ class Identities:
         doorway: Doorway,
         throttle: DoorThrottle,
         audit: Audit,
+        postman: Postman,
         *,
         names: Mapping[str, str],
     ) -> None:
@@ -56,6 +58,7 @@ class Identities:
         self._doorway = doorway
         self._throttle = throttle
         self._audit = audit
+        self._postman = postman
         self._names = names
         """Slug to name of the configured providers; links to any other let nobody in."""
 
@@ -103,14 +106,8 @@ class Identities:
             if provider is None:
                 raise NotFound
             await self._keep_a_way_in(tx, principal.user_id)
-            await self._audit.record(
-                tx,
-                actor=principal,
-                action="user.identity-unlinked",
-                target_type="user",
-                target_id=principal.user_id,
-                detail={"provider": provider},
-            )
+            detail = {"provider": provider}
+            await self._told(tx, principal, principal.user_id, "identity-unlinked", detail)
 
     # --- shared steps
 
@@ -145,17 +142,33 @@ class Identities:
         self, tx: Connection, actor: Principal | int, user_id: int, provider: str, who: Vouched
     ) -> None:
         await identities.insert_identity(tx, new_id(), user_id, provider, who.subject, _shown(who))
+        by = "address" if isinstance(actor, int) else "owner"
+        detail = {"provider": provider, "by": by}
+        await self._told(tx, actor, user_id, "identity-linked", detail)
+
+    async def _told(
+        self,
+        tx: Connection,
+        actor: Principal | int,
+        user_id: int,
+        what: str,
+        detail: dict[str, str],
+    ) -> None:
+        """One entry in the audit log, and a mail to the owner."""
+        name = self._names.get(detail["provider"], detail["provider"])
+        values = {"provider": name, "link": self._postman.link("/account")}
+        await self._postman.send(tx, user_id, what, values)
         await self._audit.record(
             tx,
             actor=actor,
-            action="user.identity-linked",
+            action=f"user.{what}",
             target_type="user",
             target_id=user_id,
-            detail={"provider": provider, "by": "address" if isinstance(actor, int) else "owner"},
+            detail=detail,
         )
 
     async def _keep_a_way_in(self, tx: Connection, user_id: int) -> None:
-        if await identities.has_password(tx, user_id):
+        if await identities.has_password_or_passkey(tx, user_id):
             return
         left = await identities.identities_of(tx, user_id)
         if not any(row["provider"] in self._names for row in left):

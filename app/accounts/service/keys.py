@@ -4,6 +4,7 @@ import secrets
 import string
 import zlib
 
+from app.accounts import policy
 from app.accounts.queries import keys, users
 from app.accounts.schemas import ApiKey, CreateApiKey, NewApiKey, TooManyApiKeys
 from app.audit.service import Audit
@@ -58,7 +59,11 @@ class ApiKeys:
         return keys.as_program(row)
 
     async def create_key(self, principal: Principal, form: CreateApiKey) -> NewApiKey:
-        """A new key, shown this once. Raises InvalidInput, TooManyApiKeys."""
+        """A new key, shown this once.
+
+        Raises FreshProofRequired, SecondFactorRequired, InvalidInput, TooManyApiKeys.
+        """
+        policy.can_make_keys(principal)
         if form.expires_at is not None and form.expires_at <= now():
             raise InvalidInput(errors=[FieldError("expires_at", "a time to come")])
         key, key_id = new_key(), new_id()
