@@ -11,8 +11,7 @@ from app.accounts.service import (
     DoorThrottle,
     Doorway,
     FactorSettings,
-    Federation,
-    Identities,
+    Impersonation,
     Letterbox,
     MailedLinks,
     Passkeys,
@@ -20,7 +19,7 @@ from app.accounts.service import (
     Sessions,
     TwoStep,
     UserAdmin,
-    identity_providers,
+    federated_doors,
 )
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
@@ -136,13 +135,24 @@ class House:
             publish_log=self.node.publish_log,
         )
         self._furnish_factors(settings)
-        self._furnish_federation(settings)
+        self.identities, self.federation = federated_doors(
+            self.db, self.doorway, self.throttle, self.audit, self.postman, settings
+        )
         self.user_admin = UserAdmin(
             self.db,
             self.audit,
             self.log,
+            self.sessions,
             publish_log=self.node.publish_log,
             end_user_sockets=self.node.disconnect_user,
+        )
+        self.impersonation = Impersonation(
+            self.db,
+            self.sessions,
+            self.audit,
+            self.log,
+            lasts_s=settings.impersonation_s,
+            publish_log=self.node.publish_log,
         )
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
         self.catalog = Catalog(self.db, self.media)
@@ -198,17 +208,6 @@ class House:
             self.audit,
             self.log,
             publish_log=self.node.publish_log,
-        )
-
-    def _furnish_federation(self, settings: Settings) -> None:
-        providers = identity_providers(settings)
-        names = {one.slug: one.name for one in providers}
-        self.identities = Identities(
-            self.db, self.doorway, self.throttle, self.audit, self.postman, names=names
-        )
-        lifetime_s = settings.federated_state_s
-        self.federation = Federation(
-            self.db, providers, self.identities, self.throttle, lifetime_s=lifetime_s
         )
 
     def _furnish_factors(self, settings: Settings) -> None:

@@ -145,6 +145,7 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "user_admin": house.user_admin,
         "federation": house.federation,
         "identities": house.identities,
+        "impersonation": house.impersonation,
         "two_step": house.two_step,
         "factors": house.factors,
         "passkeys": house.passkeys,

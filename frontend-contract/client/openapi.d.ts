@@ -10,7 +10,7 @@ export interface paths {
         };
         /**
          * What was done, newest first
-         * @description Entries that fit every given filter.
+         * @description Entries that fit every given filter; `actor_id` also finds deeds in others' names.
          */
         get: operations["listAudit"];
         put?: never;
@@ -219,6 +219,26 @@ export interface paths {
          * @description Begin to link an account at a provider to one's own: send this session's browser to `url`. It comes back at `/account?linked=<provider>` or `/account?error=<code>`.
          */
         post: operations["startLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/impersonation/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return to one's own account
+         * @description Return to one's own account; the session in the other's name ends with its sockets.
+         */
+        post: operations["endImpersonation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1335,8 +1355,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Close an account, for admins
-         * @description Close an account, for admins; its sessions and sockets end at once.
+         * Close an account, for admins, for ever or until a time
+         * @description Close an account, for admins, for ever or until a time; its sessions, sockets and API keys end at once.
          */
         post: operations["deactivateUser"];
         delete?: never;
@@ -1359,6 +1379,26 @@ export interface paths {
          * @description Take all second factors from a person who lost them, for admins; their sessions end. Asks for a fresh proof.
          */
         post: operations["resetUserFactors"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/impersonate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter in somebody's name, for admins
+         * @description Enter in somebody's name, for admins; the person is told. A browser gets another cookie and keeps its own beside it; a bearer client gets a token beside its own.
+         */
+        post: operations["impersonateUser"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1419,6 +1459,26 @@ export interface paths {
          * @description End every session of a person, for admins; their sockets close.
          */
         post: operations["signOutUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark an address as confirmed, for admins
+         * @description Mark an address as confirmed, for admins.
+         */
+        post: operations["verifyUser"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1847,11 +1907,13 @@ export interface components {
         };
         /**
          * Deactivate
-         * @description Why an account is closed; the account's owner is told.
+         * @description Why an account is closed, and until when; both are told to its owner.
          */
         Deactivate: {
             /** @default  */
             reason?: string;
+            /** @default null */
+            until?: string | null;
         };
         /**
          * DecideReport
@@ -2016,6 +2078,14 @@ export interface components {
             next: string | null;
         };
         /**
+         * Impersonate
+         * @description Why an admin enters in somebody's name; the person is told.
+         */
+        Impersonate: {
+            /** @example Ticket 17 */
+            reason: string;
+        };
+        /**
          * Info
          * @description What this installation is.
          */
@@ -2051,6 +2121,34 @@ export interface components {
              * @enum {unknown}
              */
             transport?: "bearer" | "cookie";
+        };
+        /**
+         * ManagedUser
+         * @description An account as admins see it.
+         */
+        ManagedUser: {
+            created_at: string;
+            deactivated_reason: string | null;
+            deactivated_until: string | null;
+            email: string;
+            email_verified: boolean;
+            id: number;
+            last_sign_in_at: string | null;
+            name: string | null;
+            role: components["schemas"]["Role"];
+            second_factor: boolean;
+            /** @enum {unknown} */
+            status: "active" | "deactivated";
+            updated_at: string;
+            version: number;
+        };
+        /**
+         * Page[ManagedUser]
+         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
+         */
+        ManagedUserPage: {
+            items: components["schemas"]["ManagedUser"][];
+            next: string | null;
         };
         /**
          * Message
@@ -2538,18 +2636,12 @@ export interface components {
             version: number;
         };
         /**
-         * Page[User]
-         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
-         */
-        UserPage: {
-            items: components["schemas"]["User"][];
-            next: string | null;
-        };
-        /**
          * Visitor
-         * @description Who asks; null when nobody is signed in.
+         * @description Who asks; null when nobody is signed in. `impersonator_id` is the admin in their name.
          */
         Visitor: {
+            /** @default null */
+            impersonator_id?: number | null;
             user: components["schemas"]["User"] | null;
         };
     };
@@ -2635,8 +2727,11 @@ export interface operations {
                 actor_id?: number;
                 cursor?: string;
                 limit?: number;
+                q?: string;
+                since?: string;
                 target_id?: string;
                 target_type?: string;
+                until?: string;
             };
             header?: never;
             path?: never;
@@ -2960,6 +3055,32 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
+        };
+    };
+    endImpersonation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
         };
     };
     logIn: {
@@ -4952,8 +5073,10 @@ export interface operations {
                 limit?: number;
                 q?: string;
                 role?: components["schemas"]["Role"];
+                second_factor?: boolean;
                 sort?: string;
                 status?: "active" | "deactivated";
+                verified?: boolean;
             };
             header?: never;
             path?: never;
@@ -4969,7 +5092,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["UserPage"];
+                    "application/json": components["schemas"]["ManagedUserPage"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -4979,10 +5102,7 @@ export interface operations {
     getUser: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag that the client has; 304 when it is current */
-                "If-None-Match"?: string;
-            };
+            header?: never;
             path: {
                 user_id: number;
             };
@@ -5000,15 +5120,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
-            };
-            /** @description `If-None-Match` names the current version */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
@@ -5045,7 +5158,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -5084,6 +5197,40 @@ export interface operations {
             404: components["responses"]["Absent"];
         };
     };
+    impersonateUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Impersonate"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+        };
+    };
     reactivateUser: {
         parameters: {
             query?: never;
@@ -5110,7 +5257,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -5149,7 +5296,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -5186,6 +5333,41 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
+        };
+    };
+    verifyUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version this change is made on; 412 when it is older */
+                "If-Match"?: string;
+            };
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    /** @description The version, for `If-Match`: `"3"` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedUser"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+            412: components["responses"]["Stale"];
         };
     };
     getMe: {

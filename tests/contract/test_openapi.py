@@ -12,17 +12,18 @@ VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
 addPasskey askTutor changeEmail changePassword confirmIdentity createApiKey createBook
 createCategory createGroup deactivateUser decideReport deleteBook deleteCategory
-deleteConversation deleteGroup disableTotp enableTotp endAllSessions endOtherSessions endSession
-fileReport followAnswer getBook getBookFile getCategory getChapter getConversation getCover
-getFactors getGroup getInfo getMe getMessage getReport getSession getStats getUser
-giveSecondFactor listApiKeys listAudit listBooks listCategories listChapters listConversations
-listGroups listIdentities listMyReports listProviders listReports listSessions listUsers logIn
-logOut reactivateUser realtimeToken recordInteraction removePasskey renameConversation
-renamePasskey renewRecoveryCodes replaceCover resetPassword resetUserFactors retryAnswer
-revokeApiKey sendPasswordReset sendSignInLink sendVerification setUserRole signInByMail
-signInWithPasskey signOutUser signUp startFederated startLink startPasskeyConfirmation
-startPasskeyRegistration startPasskeySecondFactor startPasskeySignIn startTotp stopAnswer
-unlinkIdentity updateBook updateCategory updateGroup updateMe verifyAudit verifyEmail
+deleteConversation deleteGroup disableTotp enableTotp endAllSessions endImpersonation
+endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory getChapter
+getConversation getCover getFactors getGroup getInfo getMe getMessage getReport getSession
+getStats getUser giveSecondFactor impersonateUser listApiKeys listAudit listBooks listCategories
+listChapters listConversations listGroups listIdentities listMyReports listProviders listReports
+listSessions listUsers logIn logOut reactivateUser realtimeToken recordInteraction removePasskey
+renameConversation renamePasskey renewRecoveryCodes replaceCover resetPassword resetUserFactors
+retryAnswer revokeApiKey sendPasswordReset sendSignInLink sendVerification setUserRole
+signInByMail signInWithPasskey signOutUser signUp startFederated startLink
+startPasskeyConfirmation startPasskeyRegistration startPasskeySecondFactor startPasskeySignIn
+startTotp stopAnswer unlinkIdentity updateBook updateCategory updateGroup updateMe verifyAudit
+verifyEmail verifyUser
 """
 
 
@@ -85,7 +86,7 @@ def test_every_parameter_is_bounded(openapi: dict[str, Any]) -> None:
             if schema.get("type") == "integer":
                 assert {"minimum", "maximum"} <= schema.keys(), (where, parameter["name"])
             if schema.get("type") == "string" and parameter["in"] != "header":
-                bounds = {"maxLength", "enum", "pattern"}
+                bounds = {"maxLength", "enum", "pattern", "format"}
                 assert bounds & schema.keys(), (where, parameter["name"])
 
 

@@ -8,6 +8,14 @@ from app.accounts.schemas import Factor
 from app.infra.db import Queryable
 
 
+def has_second_factor(user_id: str) -> str:
+    """SQL: whether the person of that column has a factor beside the password."""
+    return f"""(
+        EXISTS (SELECT FROM totp_secrets t WHERE t.user_id = {user_id} AND enabled_at IS NOT NULL)
+        OR EXISTS (SELECT FROM passkeys p WHERE p.user_id = {user_id})
+    )"""
+
+
 async def enrolled(db: Queryable, user_id: int) -> Record:
     """Which factors count: `totp` (bool), `passkeys` and `recovery` (how many)."""
     row = await db.fetchrow(

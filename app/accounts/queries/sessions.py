@@ -28,7 +28,8 @@ def _ends_at(session: str, person: str) -> str:
 
 
 def _is_open(person: str) -> str:
-    return f"({person}.deactivated_at IS NULL OR {person}.deactivated_until <= now())"
+    is_over = f"coalesce({person}.deactivated_until <= now(), false)"
+    return f"({person}.deactivated_at IS NULL OR {is_over})"
 
 
 OPEN = _is_open("u")
@@ -112,8 +113,14 @@ async def insert_impersonation(
     )
 
 
+async def hold_session(db: Queryable, session_id: str) -> bool:
+    """Whether the session is there; so it stays until the commit."""
+    sql = "SELECT true FROM sessions WHERE id = $1 FOR KEY SHARE"
+    return await db.fetchval(sql, session_id) is not None
+
+
 async def opener_of(db: Queryable, session_id: str) -> Record | None:
-    """The admin's session behind an impersonation, and the admin's account; both locked."""
+    """The admin's session behind an impersonation; both are locked."""
     return await db.fetchrow(
         """
         SELECT o.id, o.user_id, o.token_hash FROM sessions s JOIN sessions o ON o.id = s.opened_by

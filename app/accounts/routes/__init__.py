@@ -4,6 +4,7 @@ from app.accounts.routes import (
     doors,
     factors,
     federated,
+    impersonation,
     keys,
     mailed,
     own_sessions,
@@ -22,4 +23,5 @@ routes = [
     *own_sessions.routes,
     *keys.routes,
     *people.routes,
+    *impersonation.routes,
 ]

@@ -19,7 +19,7 @@ from app.accounts.schemas import (
 from app.accounts.service import Federation, Identities
 from app.http.origins import own_origin
 from app.http.params import PathWord
-from app.http.sessions import cookie_value
+from app.http.sessions import cookie_token
 from app.kit.paging import Page
 from app.kit.principal import Principal
 from app.settings import Settings
@@ -85,7 +85,7 @@ async def finish_federated(
     """Where providers send browsers back to; no call of any client's."""
     # `state` is a name that Litestar keeps for itself.
     said = Callback(request.query_params.get("state"), code, error, iss)
-    browser = cookie_value(request.scope, BROWSER_COOKIE)
+    browser = cookie_token(request.scope, BROWSER_COOKIE)
     arrival = await federation.finish(provider, said, browser, viewer, client_of(request))
     return entering(arrival, settings)
 
@@ -110,7 +110,7 @@ async def unlink_identity(
 
 def _browser_of(request: AnyRequest) -> str:
     """The browser's own secret: one for all its tabs, so that a second journey spoils no first."""
-    known = cookie_value(request.scope, BROWSER_COOKIE) or ""
+    known = cookie_token(request.scope, BROWSER_COOKIE) or ""
     return known if len(known) == BROWSER_LENGTH else secrets.token_urlsafe(BROWSER_BYTES)
 
 

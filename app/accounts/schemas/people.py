@@ -54,18 +54,6 @@ class UpdateMe(Struct, frozen=True, forbid_unknown_fields=True):
     name: Line | UnsetType | None = UNSET
 
 
-class SetRole(Struct, frozen=True, forbid_unknown_fields=True):
-    """The new role of an account."""
-
-    role: Role
-
-
-class Deactivate(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why an account is closed; the account's owner is told."""
-
-    reason: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
-
-
 class User(Struct, frozen=True):
     """An account as its owner and the admins see it."""
 
@@ -97,9 +85,10 @@ class SessionView(Struct, frozen=True):
 
 
 class Visitor(Struct, frozen=True):
-    """Who asks; null when nobody is signed in."""
+    """Who asks; null when nobody is signed in. `impersonator_id` is the admin in their name."""
 
     user: User | None
+    impersonator_id: int | None = None
 
 
 class SessionsEnded(Struct, frozen=True):

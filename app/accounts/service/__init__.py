@@ -6,12 +6,13 @@ from app.accounts.service.events import normal_email
 from app.accounts.service.factors import FactorSettings
 from app.accounts.service.federation import Federation
 from app.accounts.service.identities import Identities
+from app.accounts.service.impersonation import Impersonation
 from app.accounts.service.keys import ApiKeys
 from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.mailed import MailedLinks
 from app.accounts.service.passkeys import Passkeys
 from app.accounts.service.proofs import Proofs
-from app.accounts.service.providers import identity_providers
+from app.accounts.service.providers import federated_doors
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
 from app.accounts.service.two_step import TwoStep
@@ -25,6 +26,7 @@ __all__ = [
     "FactorSettings",
     "Federation",
     "Identities",
+    "Impersonation",
     "Letterbox",
     "MailedLinks",
     "Passkeys",
@@ -32,6 +34,6 @@ __all__ = [
     "Sessions",
     "TwoStep",
     "UserAdmin",
-    "identity_providers",
+    "federated_doors",
     "normal_email",
 ]

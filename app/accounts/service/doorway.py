@@ -30,7 +30,7 @@ class Doorway:
     def check_may_enter(self, row: Record) -> None:
         """Raises AccountDeactivated, EmailNotVerified."""
         if users.is_deactivated(row, now()):
-            raise AccountDeactivated
+            raise AccountDeactivated(row["deactivated_reason"], row["deactivated_until"])
         if self._must_verify and row["email_verified_at"] is None:
             raise EmailNotVerified
 

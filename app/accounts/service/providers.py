@@ -1,11 +1,34 @@
-"""The providers that the settings name."""
+"""The doors that lead through other providers, as the settings name them."""
 
+from app.accounts.service.doorway import Doorway
+from app.accounts.service.federation import Federation
+from app.accounts.service.identities import Identities
+from app.accounts.service.throttle import DoorThrottle
+from app.audit.service import Audit
+from app.infra.db import Database
 from app.infra.federation import GitHub, IdentityProvider, OidcClient
+from app.infra.mail import Postman
 from app.settings import Settings
 
 
+def federated_doors(
+    db: Database,
+    doorway: Doorway,
+    throttle: DoorThrottle,
+    audit: Audit,
+    postman: Postman,
+    settings: Settings,
+) -> tuple[Identities, Federation]:
+    """Both know the same providers; nothing is fetched from them yet."""
+    providers = identity_providers(settings)
+    names = {provider.slug: provider.name for provider in providers}
+    identities = Identities(db, doorway, throttle, audit, postman, names=names)
+    lifetime_s = settings.federated_state_s
+    return identities, Federation(db, providers, identities, throttle, lifetime_s=lifetime_s)
+
+
 def identity_providers(settings: Settings) -> list[IdentityProvider]:
-    """Each with its own client and nothing fetched yet; GitHub stands last."""
+    """Each with its own client; GitHub stands last."""
     providers: list[IdentityProvider] = [OidcClient(one) for one in settings.oidc_providers]
     if settings.github_client_id:
         github = GitHub(

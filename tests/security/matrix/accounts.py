@@ -47,6 +47,10 @@ async def an_identity(scene: Scene) -> Given:
     return Given({"identity_id": identity_id})
 
 
+async def an_errand(scene: Scene) -> Given:
+    return Given({"user_id": scene.owner.id}, json={"reason": "Ticket 17"})
+
+
 async def an_api_key(scene: Scene) -> Given:
     form = CreateApiKey(name="Script", scopes=[Scope.CATALOG_READ])
     made = await scene.world.house.api_keys.create_key(scene.owner.principal, form)
@@ -82,6 +86,9 @@ ROWS = {
     "setUserRole": Row(only("admin", status=200), a_new_role),
     "deactivateUser": Row(only("admin", status=200), a_reason),
     "reactivateUser": Row(only("admin", status=200), a_person),
+    "verifyUser": Row(only("admin", status=200), a_person),
+    "impersonateUser": Row(only("admin", status=200), an_errand),
+    "endImpersonation": Row(signed_in(409)),
     "signOutUser": Row(only("admin", status=200), a_person),
     "listAudit": Row(only("admin", status=200)),
     "verifyAudit": Row(only("admin", status=200)),
