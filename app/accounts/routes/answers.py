@@ -61,11 +61,7 @@ def entering(arrival: Arrival, settings: Settings) -> Response[None]:
 
 def _to_second_step(next_path: str, step: SecondStep) -> str:
     """The login page with the step in the fragment, which neither logs nor other sites see."""
-    said = {
-        "second_step": step.token,
-        "methods": ",".join(step.methods),
-        "expires_in": step.expires_in,
-    }
+    said = {"second-step": step.token, "methods": ",".join(step.methods)}
     return f"/login?{urlencode({'next': next_path})}#{urlencode(said)}"
 
 

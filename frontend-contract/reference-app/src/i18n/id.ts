@@ -1,6 +1,7 @@
 /** Semua kata aplikasi ini dalam bahasa Indonesia. */
-import { federated } from './federated.id.ts';
 import type { Dictionary } from './en.ts';
+import { factors } from './factors.id.ts';
+import { federated } from './federated.id.ts';
 
 export const id: Dictionary = {
   'app.skip': 'Langsung ke isi',
@@ -279,4 +280,5 @@ export const id: Dictionary = {
   'error.conflict': 'Orang lain lebih dahulu. Silakan muat ulang.',
   'error.precondition-failed': 'Sementara itu sudah berubah. Silakan muat ulang.',
   ...federated,
+  ...factors,
 };
