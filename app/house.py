@@ -19,6 +19,7 @@ from app.accounts.service import (
     Sessions,
     TwoStep,
     UserAdmin,
+    federated_doors,
 )
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
@@ -134,6 +135,9 @@ class House:
             publish_log=self.node.publish_log,
         )
         self._furnish_factors(settings)
+        self.identities, self.federation = federated_doors(
+            self.db, self.doorway, self.throttle, self.audit, self.postman, settings
+        )
         self.user_admin = UserAdmin(
             self.db,
             self.audit,
@@ -252,6 +256,7 @@ class House:
             finally:
                 await self.storage.stop()
         finally:
+            await self.federation.stop()
             self.passwords.close()
             await self.limiter.close()
             await self.db.stop()

@@ -151,6 +151,8 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "mailed_links": house.mailed_links,
         "api_keys": house.api_keys,
         "user_admin": house.user_admin,
+        "federation": house.federation,
+        "identities": house.identities,
         "impersonation": house.impersonation,
         "two_step": house.two_step,
         "factors": house.factors,

@@ -52,13 +52,13 @@ async def window(chromium: Browser, served: Served) -> AsyncIterator[OpenWindow]
         who: Person | None = None,
         path: str = "/",
         *,
-        url: str = "",
+        at: str | None = None,
         expected: Sequence[str] = (),
         **options: Any,
     ) -> Window:
         context = await chromium.new_context(**{"locale": "en", **options})
         context.set_default_timeout(10_000)
-        opened = Window(url or served.url, context, await context.new_page())
+        opened = Window(at or served.url, context, await context.new_page())
         opened.expected = [*expected]
         windows.append(opened)
         opened.watch()

@@ -46,7 +46,7 @@ async def test_without_websockets_everything_lives(
     """Counters move and the tutor answers: publications come down, calls go up."""
     blocked = ["/connection/", "/assets/"]
     async with network(served, *refused) as url:
-        learner = await window(await person(), f"/books/{book_id}", url=url, expected=blocked)
+        learner = await window(await person(), f"/books/{book_id}", at=url, expected=blocked)
         asked: list[str] = []
         learner.page.on("request", lambda request: asked.append(urlsplit(request.url).path))
         await learner.page.reload()
