@@ -15,6 +15,7 @@ from app.accounts.service import (
     MailedLinks,
     Sessions,
     UserAdmin,
+    federated_doors,
     second_factors,
 )
 from app.audit.service import Audit
@@ -141,6 +142,9 @@ class House:
             settings,
             end_user_sockets=self.node.disconnect_user,
         )
+        self.identities, self.federation = federated_doors(
+            self.db, self.doorway, self.throttle, self.audit, self.postman, settings
+        )
         self.user_admin = UserAdmin(
             self.db,
             self.audit,
@@ -228,6 +232,7 @@ class House:
             finally:
                 await self.storage.stop()
         finally:
+            await self.federation.stop()
             self.passwords.close()
             await self.limiter.close()
             await self.db.stop()
