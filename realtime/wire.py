@@ -154,7 +154,7 @@ class Wire:
                 self.abort()
                 return
             if sent < len(data):
-                self._hand_over(data[sent:])
+                self._hand_over(memoryview(data)[sent:])
                 return
         self._settle()
         self._fanout.cells[self.slot] = self._fd
@@ -184,7 +184,7 @@ class Wire:
             self.abort()
             return
         self._stall()
-        self._hand_over(data[sent:])
+        self._hand_over(memoryview(data)[sent:])
         self._judge()
 
     def _stall(self) -> None:
@@ -199,8 +199,11 @@ class Wire:
         self._waiting = None
         self._fanout.stalled.pop(self, None)
 
-    def _hand_over(self, rest: bytes) -> None:
-        """Let the transport wait for the kernel; it may have gone through by the next step."""
+    def _hand_over(self, rest: memoryview) -> None:
+        """Let the transport wait for the kernel; it may have gone through by the next step.
+
+        A view: a hundred readers that stall at once share the bytes they did not take.
+        """
         self._transport.write(rest)
         self._left = self._transport.get_write_buffer_size()
         self.uncork()
