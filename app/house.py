@@ -118,7 +118,6 @@ class House:
             second_step_s=settings.second_step_s,
         )
         self.throttle = DoorThrottle(self.limiter, settings)
-        self.api_keys = ApiKeys(self.db, self.audit, self.limiter, settings)
         self._furnish_mail(settings)
         self.accounts = Accounts(
             self.db,
@@ -134,22 +133,7 @@ class House:
             publish_log=self.node.publish_log,
         )
         self._furnish_factors(settings)
-        self.user_admin = UserAdmin(
-            self.db,
-            self.audit,
-            self.log,
-            self.sessions,
-            publish_log=self.node.publish_log,
-            end_user_sockets=self.node.disconnect_user,
-        )
-        self.impersonation = Impersonation(
-            self.db,
-            self.sessions,
-            self.audit,
-            self.log,
-            lasts_s=settings.impersonation_s,
-            publish_log=self.node.publish_log,
-        )
+        self._furnish_admin(settings)
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
         self.catalog = Catalog(self.db, self.media)
         self.shelves = Shelves(self.db)
@@ -203,6 +187,28 @@ class House:
             self.throttle,
             self.audit,
             self.log,
+            publish_log=self.node.publish_log,
+        )
+
+    def _furnish_admin(self, settings: Settings) -> None:
+        """What admins do with people, and what programs come in with."""
+        self.api_keys = ApiKeys(self.db, self.audit, self.postman, self.limiter, settings)
+        self.user_admin = UserAdmin(
+            self.db,
+            self.audit,
+            self.log,
+            self.sessions,
+            self.postman,
+            publish_log=self.node.publish_log,
+            end_user_sockets=self.node.disconnect_user,
+        )
+        self.impersonation = Impersonation(
+            self.db,
+            self.sessions,
+            self.audit,
+            self.log,
+            self.postman,
+            lasts_s=settings.impersonation_s,
             publish_log=self.node.publish_log,
         )
 
