@@ -19,6 +19,7 @@ from app.accounts.service import (
     Sessions,
     TwoStep,
     UserAdmin,
+    federated_doors,
 )
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
@@ -133,6 +134,9 @@ class House:
             publish_log=self.node.publish_log,
         )
         self._furnish_factors(settings)
+        self.identities, self.federation = federated_doors(
+            self.db, self.doorway, self.throttle, self.audit, self.postman, settings
+        )
         self._furnish_admin(settings)
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
         self.catalog = Catalog(self.db, self.media)
@@ -258,6 +262,7 @@ class House:
             finally:
                 await self.storage.stop()
         finally:
+            await self.federation.stop()
             self.passwords.close()
             await self.limiter.close()
             await self.db.stop()
