@@ -196,24 +196,20 @@ class House:
 
     def _furnish_admin(self, settings: Settings) -> None:
         """What admins do with people, and what programs come in with."""
+        live, publish_log = self.sessions, self.node.publish_log
         self.api_keys = ApiKeys(self.db, self.audit, self.postman, self.limiter, settings)
         self.user_admin = UserAdmin(
             self.db,
             self.audit,
             self.log,
-            self.sessions,
+            live,
             self.postman,
-            publish_log=self.node.publish_log,
+            publish_log=publish_log,
             end_user_sockets=self.node.disconnect_user,
         )
+        lasts_s = settings.impersonation_s
         self.impersonation = Impersonation(
-            self.db,
-            self.sessions,
-            self.audit,
-            self.log,
-            self.postman,
-            lasts_s=settings.impersonation_s,
-            publish_log=self.node.publish_log,
+            self.db, live, self.audit, self.log, self.postman, lasts_s, publish_log=publish_log
         )
 
     def _furnish_factors(self, settings: Settings) -> None:

@@ -29,6 +29,7 @@ AUDITED = {
     "revokeApiKey": "api-key.revoked",
     "setUserRole": "user.role-set",
     "signOutUser": "user.signed-out",
+    "unlinkIdentity": "user.identity-unlinked",
     "verifyUser": "user.verified",
 }
 """Privileged verbs, and those that change how somebody comes in."""
@@ -41,11 +42,11 @@ ELSEWHERE = {
 EVERYDAY = """
     askTutor changeEmail confirmIdentity createBook createCategory createGroup deleteBook
     deleteCategory deleteConversation deleteGroup endAllSessions endOtherSessions endSession
-    giveSecondFactor logIn logOut recordInteraction renameConversation renamePasskey replaceCover
-    retryAnswer sendPasswordReset sendSignInLink sendVerification signInByMail signInWithPasskey
-    signUp startPasskeyConfirmation startPasskeyRegistration startPasskeySecondFactor
-    startPasskeySignIn startTotp stopAnswer updateBook updateCategory updateGroup updateMe
-    verifyEmail
+    giveSecondFactor logIn logOut recordInteraction renameConversation renamePasskey
+    replaceCover retryAnswer sendPasswordReset sendSignInLink sendVerification signInByMail
+    signInWithPasskey signUp startFederated startLink startPasskeyConfirmation
+    startPasskeyRegistration startPasskeySecondFactor startPasskeySignIn startTotp stopAnswer
+    updateBook updateCategory updateGroup updateMe verifyEmail
 """
 QUIET = set(EVERYDAY.split())
 """Everyday use, one's own sign-ins, and steps that nothing follows from yet."""

@@ -38,8 +38,8 @@ class Impersonation:
         audit: Audit,
         log: DurableChannelLog,
         postman: Postman,
-        *,
         lasts_s: int,
+        *,
         publish_log: PublishLog,
     ) -> None:
         self._db = db
