@@ -10,16 +10,13 @@ from app.accounts.service import (
     ApiKeys,
     DoorThrottle,
     Doorway,
-    FactorSettings,
     Impersonation,
     Letterbox,
     MailedLinks,
-    Passkeys,
-    Proofs,
     Sessions,
-    TwoStep,
     UserAdmin,
     federated_doors,
+    second_factors,
 )
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
@@ -133,7 +130,17 @@ class House:
             must_verify=settings.require_verified_email,
             publish_log=self.node.publish_log,
         )
-        self._furnish_factors(settings)
+        self.two_step, self.factors, self.passkeys = second_factors(
+            self.db,
+            self.sessions,
+            self.doorway,
+            self.passwords,
+            self.throttle,
+            self.audit,
+            self.letterbox,
+            settings,
+            end_user_sockets=self.node.disconnect_user,
+        )
         self.identities, self.federation = federated_doors(
             self.db, self.doorway, self.throttle, self.audit, self.postman, settings
         )
@@ -210,37 +217,6 @@ class House:
         lasts_s = settings.impersonation_s
         self.impersonation = Impersonation(
             self.db, live, self.audit, self.log, self.postman, lasts_s, publish_log=publish_log
-        )
-
-    def _furnish_factors(self, settings: Settings) -> None:
-        proofs = Proofs(settings.secret, challenge_s=settings.second_step_s)
-        self.two_step = TwoStep(
-            self.db,
-            self.sessions,
-            self.doorway,
-            proofs,
-            self.passwords,
-            self.throttle,
-            self.audit,
-        )
-        self.factors = FactorSettings(
-            self.db,
-            self.sessions,
-            proofs,
-            self.throttle,
-            self.audit,
-            staff_needs_two=settings.require_staff_second_factor,
-            end_user_sockets=self.node.disconnect_user,
-        )
-        self.passkeys = Passkeys(
-            self.db,
-            self.sessions,
-            self.doorway,
-            proofs,
-            self.factors,
-            self.throttle,
-            self.audit,
-            challenge_s=settings.second_step_s,
         )
 
     @asynccontextmanager
