@@ -116,7 +116,6 @@ class House:
             second_step_s=settings.second_step_s,
         )
         self.throttle = DoorThrottle(self.limiter, settings)
-        self.api_keys = ApiKeys(self.db, self.audit, self.limiter, settings)
         self._furnish_mail(settings)
         self.accounts = Accounts(
             self.db,
@@ -145,22 +144,7 @@ class House:
         self.identities, self.federation = federated_doors(
             self.db, self.doorway, self.throttle, self.audit, self.postman, settings
         )
-        self.user_admin = UserAdmin(
-            self.db,
-            self.audit,
-            self.log,
-            self.sessions,
-            publish_log=self.node.publish_log,
-            end_user_sockets=self.node.disconnect_user,
-        )
-        self.impersonation = Impersonation(
-            self.db,
-            self.sessions,
-            self.audit,
-            self.log,
-            lasts_s=settings.impersonation_s,
-            publish_log=self.node.publish_log,
-        )
+        self._furnish_admin(settings)
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
         self.catalog = Catalog(self.db, self.media)
         self.shelves = Shelves(self.db)
@@ -215,6 +199,24 @@ class House:
             self.audit,
             self.log,
             publish_log=self.node.publish_log,
+        )
+
+    def _furnish_admin(self, settings: Settings) -> None:
+        """What admins do with people, and what programs come in with."""
+        live, publish_log = self.sessions, self.node.publish_log
+        self.api_keys = ApiKeys(self.db, self.audit, self.postman, self.limiter, settings)
+        self.user_admin = UserAdmin(
+            self.db,
+            self.audit,
+            self.log,
+            live,
+            self.postman,
+            publish_log=publish_log,
+            end_user_sockets=self.node.disconnect_user,
+        )
+        lasts_s = settings.impersonation_s
+        self.impersonation = Impersonation(
+            self.db, live, self.audit, self.log, self.postman, lasts_s, publish_log=publish_log
         )
 
     @asynccontextmanager
