@@ -149,14 +149,12 @@ class FactorSettings:
         """
         policy.can_manage_users(principal)
         policy.require_fresh(principal)
-        ended = await self._reset(principal, user_id)
-        await self._end_user_sockets(str(user_id))
-        return ended
+        return await self._reset(principal, user_id)
 
     async def reset_as_operator(self, email: str) -> int:
-        """The same from the machine itself: the last admin may be the one who lost them.
+        """The same from the machine itself: the only admin may be the one who lost them.
 
-        Their sockets end with the next look at living sessions. Raises NotFound.
+        Raises NotFound.
         """
         row = await users.credentials_by_email(self._db, normal_email(email))
         if row is None:
@@ -173,6 +171,7 @@ class FactorSettings:
             detail = {"totp": state["totp"], "passkeys": state["passkeys"], "sessions": ended}
             await self._letterbox.notify(tx, user_id, "factors-reset")
             await self._record(tx, actor, "user.factors-reset", user_id, detail)
+        await self._end_user_sockets(str(user_id))
         return ended
 
     async def trim(self) -> None:
