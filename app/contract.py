@@ -5,7 +5,6 @@ from msgspec.structs import replace
 
 from app import __version__
 from app.accounts import topics as accounts_topics
-from app.accounts.schemas import UserChanged
 from app.chat import topics as chat_topics
 from app.http.asyncapi import asyncapi_document
 from app.http.docs import Documents
@@ -25,7 +24,9 @@ TAGS = {
     "audit": "Who did what, in a chain that shows any change; for admins.",
 }
 CHANNEL_DOCS = [
-    replace(accounts_topics.USER_DOC, events=UserChanged | reports_topics.OWN_EVENTS),
+    replace(
+        accounts_topics.USER_DOC, events=accounts_topics.OWN_EVENTS | reports_topics.OWN_EVENTS
+    ),
     *interactions_topics.CHANNEL_DOCS,
     *reports_topics.CHANNEL_DOCS,
     *chat_topics.CHANNEL_DOCS,

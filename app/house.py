@@ -4,16 +4,32 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from app.accounts import topics as accounts_topics
-from app.accounts.service import Accounts, ApiKeys, DoorThrottle, Doorway, Sessions, UserAdmin
+from app.accounts.queries import users as user_queries
+from app.accounts.service import (
+    Accounts,
+    ApiKeys,
+    DoorThrottle,
+    Doorway,
+    FactorSettings,
+    Impersonation,
+    Letterbox,
+    MailedLinks,
+    Passkeys,
+    Proofs,
+    Sessions,
+    TwoStep,
+    UserAdmin,
+)
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
 from app.chat import topics as chat_topics
 from app.chat.schemas import ModelInfo
 from app.chat.service import Chat
 from app.infra.channel_log import DurableChannelLog
-from app.infra.db import Database, translate
+from app.infra.db import Database
 from app.infra.idempotency import IdempotencyKeys, mark_carried_out
 from app.infra.jobs import JobRules, Jobs
+from app.infra.mail import Postman, transport_for
 from app.infra.passwords import Passwords
 from app.infra.ratelimit import Rate, RateLimiter
 from app.infra.ratelimit_redis import FAULTS, RedisCounters
@@ -22,18 +38,20 @@ from app.infra.tokens import RealtimeTokens
 from app.infra.weak_passwords import WeakPasswords
 from app.interactions import topics as interactions_topics
 from app.interactions.service import Interactions
-from app.kit.errors import AppError, NotFound
-from app.kit.principal import Principal, Role
+from app.kit.errors import NotFound
+from app.kit.principal import Principal
 from app.media.service import Media
 from app.piccolo_app import TABLES
+from app.realtime_terms import as_identity, as_realtime_error, role_of
 from app.reports import topics as reports_topics
 from app.reports.schemas import Target
 from app.reports.service import Reports, TargetResolver
 from app.settings import Settings
-from realtime import Hooks, Identity, InvalidToken, Node, RealtimeError
+from realtime import Hooks, Identity, InvalidToken, Node
 from realtime.broker_redis import RedisBroker, RedisOptions
 
-JUST_AFTER_S = 1.0
+UNSET_SENDER = "sicerdas <library@localhost>"
+"""Who writes the mails of the outbox in `dev`."""
 
 
 class House:
@@ -94,26 +112,43 @@ class House:
     def _furnish(self, settings: Settings) -> None:
         self.audit = Audit(self.db)
         self.sessions = Sessions(self.db, settings, end_sockets=self.node.disconnect_session)
+        self.doorway = Doorway(
+            self.sessions,
+            must_verify=settings.require_verified_email,
+            second_step_s=settings.second_step_s,
+        )
+        self.throttle = DoorThrottle(self.limiter, settings)
         self.api_keys = ApiKeys(self.db, self.audit, self.limiter, settings)
-        self.doorway = Doorway(self.sessions, must_verify=settings.require_verified_email)
+        self._furnish_mail(settings)
         self.accounts = Accounts(
             self.db,
             self.sessions,
             self.doorway,
             self.passwords,
             WeakPasswords(),
-            DoorThrottle(self.limiter, settings),
+            self.throttle,
             self.audit,
             self.log,
+            self.letterbox,
             must_verify=settings.require_verified_email,
             publish_log=self.node.publish_log,
         )
+        self._furnish_factors(settings)
         self.user_admin = UserAdmin(
             self.db,
             self.audit,
             self.log,
+            self.sessions,
             publish_log=self.node.publish_log,
             end_user_sockets=self.node.disconnect_user,
+        )
+        self.impersonation = Impersonation(
+            self.db,
+            self.sessions,
+            self.audit,
+            self.log,
+            lasts_s=settings.impersonation_s,
+            publish_log=self.node.publish_log,
         )
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
         self.catalog = Catalog(self.db, self.media)
@@ -145,6 +180,61 @@ class House:
             model=ModelInfo(name=settings.openai_model, demo=settings.demo_model),
             answers_per_minute=settings.answers_per_minute,
             pace=self.limiter.pace(Rate("chat-user", settings.questions_per_user_per_minute, 60)),
+        )
+
+    def _furnish_mail(self, settings: Settings) -> None:
+        """What goes out by mail, and the doors that a mail opens."""
+        self.postman = Postman(
+            self.jobs,
+            transport_for(settings.smtp_url, settings.mail_from, settings.dev_outbox),
+            user_queries.recipient,
+            secret=settings.secret,
+            sender=settings.mail_from or UNSET_SENDER,
+            origin=settings.main_origin,
+        )
+        self.letterbox = Letterbox(self.db, self.jobs, self.postman, self.throttle, settings)
+        self.mailed_links = MailedLinks(
+            self.db,
+            self.sessions,
+            self.doorway,
+            self.letterbox,
+            self.passwords,
+            WeakPasswords(),
+            self.throttle,
+            self.audit,
+            self.log,
+            publish_log=self.node.publish_log,
+        )
+
+    def _furnish_factors(self, settings: Settings) -> None:
+        proofs = Proofs(settings.secret, challenge_s=settings.second_step_s)
+        self.two_step = TwoStep(
+            self.db,
+            self.sessions,
+            self.doorway,
+            proofs,
+            self.passwords,
+            self.throttle,
+            self.audit,
+        )
+        self.factors = FactorSettings(
+            self.db,
+            self.sessions,
+            proofs,
+            self.throttle,
+            self.audit,
+            staff_needs_two=settings.require_staff_second_factor,
+            end_user_sockets=self.node.disconnect_user,
+        )
+        self.passkeys = Passkeys(
+            self.db,
+            self.sessions,
+            self.doorway,
+            proofs,
+            self.factors,
+            self.throttle,
+            self.audit,
+            challenge_s=settings.second_step_s,
         )
 
     @asynccontextmanager
@@ -182,7 +272,7 @@ class House:
     async def sessions_with_the_same_rights(self, connected: Sequence[Identity]) -> set[str]:
         """Which of the connected sessions have neither ended nor changed their role."""
         living = await self.sessions.living_sessions({who.session for who in connected})
-        changed = {who.session for who in connected if _role(who) != living.get(who.session)}
+        changed = {who.session for who in connected if role_of(who) != living.get(who.session)}
         return living.keys() - changed
 
     # What reports may point at; each room decides who may see its things.
@@ -200,30 +290,3 @@ class House:
     async def _message_target(self, principal: Principal, message_id: int) -> Target:
         message = await self.chat.message(principal, message_id)
         return Target(title=message.user_message[:80], url=None)
-
-
-def _role(who: Identity) -> Role | None:
-    return who.context.role if isinstance(who.context, Principal) else None
-
-
-def as_identity(principal: Principal) -> Identity:
-    """A signed-in person as the realtime library knows them.
-
-    The connection ends just after its session, so that a client which then asks anew is told the
-    truth; one whose session was used meanwhile comes back at once and recovers.
-    """
-    ends_at = principal.session_ends_at
-    return Identity(
-        user=str(principal.user_id),
-        session=principal.session_id,
-        expires_at=None if ends_at is None else ends_at + JUST_AFTER_S,
-        context=principal,
-    )
-
-
-def as_realtime_error(fault: Exception) -> RealtimeError | None:
-    """An expected failure, of ours or of the driver, as the protocol's error."""
-    known = fault if isinstance(fault, AppError) else translate(fault)
-    if known is None:
-        return None
-    return RealtimeError(known.socket_code, known.code, temporary=known.is_temporary)

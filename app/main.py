@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
 from app.accounts import routes as accounts_routes
@@ -17,11 +18,14 @@ from app.contract import documents
 from app.house import House
 from app.http.bodies import StrictRequest, no_upload
 from app.http.cors import with_cors
+from app.http.dev_mail import dev_mail_routes
 from app.http.docs import contract_routes
-from app.http.flood import with_flood_guard
+from app.http.door import SocketDoor
+from app.http.flood import FloodGuard
 from app.http.headers import with_head, with_headers
 from app.http.health import Check, health_routes
 from app.http.idempotency import IdempotencyMiddleware
+from app.http.known_sessions import KnownSessions
 from app.http.listening import listening_route
 from app.http.metrics import Metrics
 from app.http.origins import CALLED_ADDRESS
@@ -32,20 +36,19 @@ from app.http.reach import within_reach
 from app.http.sessions import (
     Doors,
     SessionMiddleware,
-    cookie_token,
     provide_principal,
     provide_viewer,
     signed_in,
 )
-from app.http.sockets import AuthenticateCookie, socket_route
+from app.http.sockets import DOOR, socket_route
 from app.http.streams import Gate, stream_routes
 from app.infra.db import translate
 from app.infra.logs import adopt_library_logs
+from app.infra.mail import DevOutbox
 from app.interactions import routes as interactions_routes
 from app.media import routes as media_routes
 from app.reports import routes as reports_routes
 from app.settings import Settings
-from realtime import Identity
 
 FEATURES = [
     accounts_routes,
@@ -71,8 +74,13 @@ def create_app(settings: Settings) -> Litestar:
     house = House(settings)
     pages = Pages(settings.frontend_dist)
     metrics = Metrics(_gauges(house), house.jobs.look)
+    flood = FloodGuard(settings.requests_per_address_per_minute)
     origins = (*(settings.public_origins or (CALLED_ADDRESS,)), *settings.cors_origins)
-    gate = Gate(house.node, _cookie_identity(house), origins)
+    known = KnownSessions(house.node, house.identity_of_session_token)
+    gate = Gate(house.node, known.authenticate, origins)
+    door = SocketDoor(
+        house.node, known.authenticate, origins, recall=known.recall, admits=flood.admits
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -83,11 +91,12 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             Router("/api/v1", route_handlers=_feature_routes()),
             *media_routes.root_routes,
-            socket_route(house.node, _cookie_identity(house), origins),
+            socket_route(door),
             *stream_routes(gate),
             listening_route(gate),
             *health_routes(_checks(house), required=REQUIRED_PARTS),
             metrics.route(),
+            *_dev_routes(settings),
             *pages.routes(),
         ],
         dependencies=_dependencies(house),
@@ -105,7 +114,7 @@ def create_app(settings: Settings) -> Litestar:
         ],
         exception_handlers=handlers(pages.fallback, translate, no_upload),
         lifespan=[lifespan],
-        state=State({"house": house, "drain": house.node.drain}),
+        state=State({"house": house, "drain": house.node.drain, DOOR: door}),
         request_class=StrictRequest,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=None,
@@ -113,9 +122,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     for handler in contract_routes(documents(app), settings.contract_dir / "docs" / "dist"):
         app.register(handler)
-    guarded = with_flood_guard(
-        with_head(app.asgi_handler), settings.requests_per_address_per_minute
-    )
+    guarded = flood.around(with_head(app.asgi_handler))
     app.asgi_handler = metrics.around(with_headers(with_cors(guarded, settings.cors_origins)))
     return app
 
@@ -124,14 +131,25 @@ def _feature_routes() -> list[ControllerRouterHandler]:
     return [route for feature in FEATURES for route in feature.routes]
 
 
+def _dev_routes(settings: Settings) -> list[HTTPRouteHandler]:
+    """What only `dev` serves."""
+    return dev_mail_routes(DevOutbox(settings.dev_outbox).newest) if settings.dev_outbox else []
+
+
 def _dependencies(house: House) -> dict[str, Provide]:
     shared: dict[str, Any] = {
         "settings": house.settings,
         "tokens": house.tokens,
         "accounts": house.accounts,
         "sessions": house.sessions,
+        "letterbox": house.letterbox,
+        "mailed_links": house.mailed_links,
         "api_keys": house.api_keys,
         "user_admin": house.user_admin,
+        "impersonation": house.impersonation,
+        "two_step": house.two_step,
+        "factors": house.factors,
+        "passkeys": house.passkeys,
         "audit": house.audit,
         "catalog": house.catalog,
         "shelves": house.shelves,
@@ -155,14 +173,6 @@ def _gauges(house: House) -> dict[str, tuple[str, Callable[[], float]]]:
         "realtime_channels": ("How many channels are heard here?", lambda: node.state.channels),
         "realtime_broker_connected": ("Is Redis there?", lambda: float(node.state.connected)),
     }
-
-
-def _cookie_identity(house: House) -> AuthenticateCookie:
-    async def identity(scope: Any) -> Identity | None:
-        token = cookie_token(scope)
-        return await house.identity_of_session_token(token) if token else None
-
-    return identity
 
 
 def _constant(thing: Any) -> Provide:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from app.kit.secret import Secret
+from app.kit.smtp import smtp_address, split_sender
 
 
 class SettingsError(Exception):
@@ -42,6 +43,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     """Other sites whose pages may call the API with a person's session; exact as well."""
     require_verified_email: bool = True
+    smtp_url: Secret = Secret("")
+    """`smtp://user:password@host:587` (insists on STARTTLS), `smtps://` or `smtp+plain://`."""
+    mail_from: str = ""
+    """`Library <library@example.org>`; needed with `smtp_url`."""
+    dev_outbox: Path | None = None
+    """Mails stay in this folder and are shown at `/dev/mail`; `dev` alone sets it."""
+    verify_link_s: int = 24 * 3600
+    reset_link_s: int = 3600
+    sign_in_link_s: int = 15 * 60
+    undo_link_s: int = 7 * 86_400
+    """So long may the owner of a former address take the account back."""
     redis_prefix: str = "sicerdas:"
     database_pool_size: int = 10
     max_body_bytes: int = 1024 * 1024
@@ -50,6 +62,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     session_absolute_s: int = 90 * 86_400
     staff_session_idle_s: int = 30 * 60
     staff_session_absolute_s: int = 12 * 3600
+    require_staff_second_factor: bool = True
+    """Moderators and admins are plain users until they gave a second factor in their session."""
+    fresh_proof_s: int = 15 * 60
+    """How long a proof of identity counts for dangerous acts."""
+    second_step_s: int = 5 * 60
+    """How long a sign-in waits for its second factor, and a passkey for its signature."""
+    passkey_rp_id: str = ""
+    """The domain that passkeys belong to (WebAuthn, 5.1.2); by default the host of the page."""
     realtime_token_s: int = 60
     password_hash_time_cost: int = 3
     password_hash_memory_kib: int = 64 * 1024
@@ -65,6 +85,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     wrong_logins_per_minute: int = 600
     """Of everybody together: a bound of the work that guessing can cause."""
     signups_per_address_per_hour: int = 60
+    links_per_address_per_minute: int = 60
+    mails_per_address_per_hour: int = 60
+    mails_per_account_per_hour: int = 10
+    """To one mailbox, whoever asks for them."""
     questions_per_user_per_minute: int = 20
     reports_per_user_per_hour: int = 60
     api_keys_per_user: int = 20
@@ -95,6 +119,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     frontend_dist: Path = Path("frontend-contract/reference-app/dist")
     contract_dir: Path = Path("frontend-contract")
 
+    @property
+    def main_origin(self) -> str:
+        """Where links in mails lead: the first own origin, never what a request called us."""
+        return self.public_origins[0] if self.public_origins else "http://localhost:8000"
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> "Settings":
         """Read the variables named in VARIABLES. Raises SettingsError naming every fault."""
@@ -115,6 +144,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         secret = values.get("secret")
         if secret is not None and len(secret.reveal()) < SECRET_LENGTH:
             faults.append(f"SICERDAS_SECRET must have at least {SECRET_LENGTH} characters")
+        if values.get("smtp_url") and not values.get("mail_from"):
+            faults.append("SICERDAS_MAIL_FROM is not set, but SICERDAS_SMTP_URL is")
         if faults:
             raise SettingsError(faults)
         return cls(**values)
@@ -159,6 +190,16 @@ def _origins(raw: str) -> tuple[str, ...]:
     return tuple(_address(part.strip()) for part in raw.split(",") if part.strip())
 
 
+def _smtp(raw: str) -> Secret:
+    smtp_address(raw)
+    return Secret(raw)
+
+
+def _sender(raw: str) -> str:
+    split_sender(raw)
+    return raw
+
+
 Parse = Callable[[str], Any]
 
 FOREIGN = frozenset(
@@ -183,6 +224,9 @@ BY_FIELD: dict[str, Parse] = {
     "public_origins": _origins,
     "cors_origins": _origins,
     "llm_repeat_penalty": _seconds,
+    "smtp_url": _smtp,
+    "mail_from": _sender,
+    "dev_outbox": Path,
 }
 BY_TYPE: dict[Any, Parse] = {
     Secret: Secret,

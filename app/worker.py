@@ -94,7 +94,9 @@ async def work(house: House, model: LanguageModel) -> None:
             "channel_log": house.log.trim,
             "idempotency": house.idempotency.trim,
             "sessions": house.sessions.trim,
+            "second_steps": house.factors.trim,
             "jobs": house.jobs.trim,
+            "mail_tokens": house.letterbox.trim,
         }
     )
     parts = [asyncio.create_task(part.run()) for part in (pool, runner, *listeners, keeper)]

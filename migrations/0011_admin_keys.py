@@ -31,6 +31,8 @@ ALTER TABLE users ADD COLUMN last_sign_in_at timestamptz;
 CREATE INDEX users_last_sign_in ON users (coalesce(last_sign_in_at, 'epoch'), id);
 
 CREATE INDEX audit_log_at ON audit_log (at);
+CREATE INDEX audit_log_impersonator ON audit_log (impersonator_id, id)
+    WHERE impersonator_id IS NOT NULL;
 CREATE INDEX audit_log_search ON audit_log
     USING gin ((action || ' ' || target_type || ' ' || target_id || ' ' || detail::text)
         gin_trgm_ops);
@@ -38,6 +40,7 @@ CREATE INDEX audit_log_search ON audit_log
 
 BACKWARDS = """
 DROP INDEX audit_log_search;
+DROP INDEX audit_log_impersonator;
 DROP INDEX audit_log_at;
 ALTER TABLE users DROP COLUMN last_sign_in_at;
 DELETE FROM sessions WHERE opened_by IS NOT NULL;

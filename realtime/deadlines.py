@@ -3,6 +3,8 @@
 The time is an argument.
 """
 
+from zlib import crc32
+
 from realtime import codes
 from realtime.codes import Disconnect
 from realtime.model import Limits
@@ -55,10 +57,14 @@ class Deadlines:
             self._pong_by = now + self._limits.pong_timeout_s
         return True
 
-    def connected(self, now: float) -> None:
-        """Start to ping."""
+    def connected(self, client: str, now: float) -> None:
+        """Start to ping, at a moment of the interval that the client's name chooses.
+
+        Those who came back together, as after a restart, are not pinged together for ever.
+        """
         self._connect_by = NEVER
-        self._ping_at = now + self._limits.ping_interval_s
+        share = (crc32(client.encode()) + 1) / 2**32
+        self._ping_at = now + self._limits.ping_interval_s * share
 
     def pong(self) -> None:
         """The client lives."""

@@ -157,12 +157,21 @@ class OrderedChannel:
 
     async def _compare(self) -> None:
         before = self.last
+        rewritten = await self._is_rewritten()
         offset, epoch = await self._source.head()
         self._suspect = False
-        if epoch != self.epoch or offset < before:
+        if rewritten or epoch != self.epoch or offset < before:
             self._reset(offset, epoch)
         else:
             self._target = max(self._target, offset)
+
+    async def _is_rewritten(self) -> bool:
+        """A copy that took over without our newest entry may have numbered another like it."""
+        newest = self._window[-1].publication if self._window else None
+        if newest is None:
+            return False
+        found = (await self._source.read(newest.offset - 1, 1)).publications
+        return [p.data for p in found if p.offset == newest.offset] not in ([], [newest.data])
 
     async def _read_on(self) -> None:
         before = self.last

@@ -136,7 +136,7 @@ class Session:
             return []
         self.phase = Phase.CONNECTED
         self.identity = identity
-        self.deadlines.connected(now)
+        self.deadlines.connected(self.client, now)
         ttl = self.deadlines.expire(expires_in, now, grace=self._by_token)
         ping = int(self._limits.ping_interval_s)
         result = self.door.welcome(self.client, ttl=ttl, ping=ping, data=data, subs=subs or {})

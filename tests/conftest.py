@@ -4,5 +4,6 @@ pytest_plugins = [
     "tests.support.servers",
     "tests.support.fake_llm",
     "tests.support.house",
+    "tests.support.mailbox",
     "tests.support.world",
 ]

@@ -1,6 +1,19 @@
-"""People and their sessions as piccolo tables; the constraints stand in the migrations."""
+"""People, their sessions and factors as piccolo tables; the constraints stand in the migrations.
 
-from piccolo.columns import Array, Bytea, ForeignKey, Integer, Serial, Text, Timestamptz
+piccolo knows no primary key of two columns: there the first column carries the mark.
+"""
+
+from piccolo.columns import (
+    Array,
+    BigInt,
+    Boolean,
+    Bytea,
+    ForeignKey,
+    Integer,
+    Serial,
+    Text,
+    Timestamptz,
+)
 from piccolo.table import Table
 
 
@@ -63,4 +76,57 @@ class MailToken(Table, tablename="mail_tokens"):
     user_id = ForeignKey(references=User, null=False)
     email = Text()
     created_at = Timestamptz()
+    expires_at = Timestamptz()
+
+
+class TotpSecret(Table, tablename="totp_secrets"):
+    """An authenticator app (RFC 6238); it counts once `enabled_at` is set."""
+
+    user_id = ForeignKey(references=User, primary_key=True, null=False)
+    secret = Bytea(secret=True)
+    created_at = Timestamptz()
+    enabled_at = Timestamptz(null=True, default=None)
+    last_step = BigInt(default=0)
+
+
+class RecoveryCode(Table, tablename="recovery_codes"):
+    """A code that was not used yet; only its SHA-256 is kept."""
+
+    user_id = ForeignKey(references=User, primary_key=True, null=False)
+    code_hash = Bytea(secret=True)
+
+
+class Passkey(Table, tablename="passkeys"):
+    """A WebAuthn credential."""
+
+    id = Text(primary_key=True)
+    user_id = ForeignKey(references=User, null=False)
+    user_handle = Bytea()
+    credential_id = Bytea(unique=True)
+    public_key = Bytea()
+    sign_count = BigInt()
+    transports = Array(base_column=Text())
+    is_synced = Boolean()
+    name = Text()
+    created_at = Timestamptz()
+    last_used_at = Timestamptz(null=True, default=None)
+
+
+class PasskeyChallenge(Table, tablename="passkey_challenges"):
+    """What an authenticator was asked to sign; taken away by the answer."""
+
+    challenge_hash = Bytea(primary_key=True)
+    purpose = Text()
+    user_id = ForeignKey(references=User, null=True, default=None)
+    user_handle = Bytea(null=True, default=None)
+    expires_at = Timestamptz()
+
+
+class SecondStep(Table, tablename="second_steps"):
+    """A sign-in whose first proof was right and which waits for the second."""
+
+    token_hash = Bytea(primary_key=True, secret=True)
+    user_id = ForeignKey(references=User, null=False)
+    methods = Array(base_column=Text())
+    wrong_tries = Integer(default=0)
     expires_at = Timestamptz()

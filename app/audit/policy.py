@@ -1,10 +1,9 @@
 """Who may read the audit log."""
 
-from app.kit.errors import Forbidden
-from app.kit.principal import Principal
+from app.kit.principal import Principal, refusal
 
 
 def can_read_audit(principal: Principal) -> None:
-    """Admins only. Raises Forbidden."""
+    """Admins only. Raises Forbidden, SecondFactorRequired."""
     if not principal.is_admin:
-        raise Forbidden("Only admins read the audit log")
+        raise refusal(principal, "Only admins read the audit log")

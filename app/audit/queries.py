@@ -1,10 +1,16 @@
-"""Named SQL of the audit log. Indexes: audit_log_pkey, audit_log_target, audit_log_actor."""
+"""Named SQL of the audit log.
+
+Indexes: audit_log_pkey, audit_log_target, audit_log_actor, audit_log_at, audit_log_search.
+"""
 
 from asyncpg import Record
 
+from app.audit.schemas import AuditQuery
 from app.infra.db import Queryable
+from app.infra.listing import Conditions, escape_like
 
 ENTRY = "id, at, actor_id, impersonator_id, action, target_type, target_id, detail, hash"
+SEARCHED = "(action || ' ' || target_type || ' ' || target_id || ' ' || detail::text)"
 
 
 async def append_entry(
@@ -32,25 +38,24 @@ async def append_entry(
 
 
 async def list_entries(
-    db: Queryable,
-    filters: tuple[int | None, str | None, str | None, str | None],
-    before: int | None,
-    limit: int,
+    db: Queryable, wanted: AuditQuery, before: int | None, limit: int
 ) -> list[Record]:
-    """The newest entries below `before` that fit (actor, action, target type, target id)."""
+    """The newest entries below `before` that fit every given filter."""
+    where = Conditions()
+    where.add(f"{SEARCHED} ILIKE '%' || {{}} || '%'", escape_like(wanted.q))
+    if wanted.actor_id is not None:
+        who = where.param(wanted.actor_id)
+        where.terms.append(f"(actor_id = {who} OR impersonator_id = {who})")
+    where.add("action = {}", wanted.action)
+    where.add("target_type = {}", wanted.target_type)
+    where.add("target_id = {}", wanted.target_id)
+    where.add("at >= {}", wanted.since)
+    where.add("at < {}", wanted.until)
+    where.add("id < {}", before)
     return await db.fetch(
-        f"""
-        SELECT {ENTRY} FROM audit_log
-        WHERE ($1::int IS NULL OR actor_id = $1)
-          AND ($2::text IS NULL OR action = $2)
-          AND ($3::text IS NULL OR target_type = $3)
-          AND ($4::text IS NULL OR target_id = $4)
-          AND ($5::bigint IS NULL OR id < $5)
-        ORDER BY id DESC LIMIT $6
-        """,
-        *filters,
-        before,
-        limit,
+        f"SELECT {ENTRY} FROM audit_log WHERE {' AND '.join(where.terms)}"
+        f" ORDER BY id DESC LIMIT {where.param(limit)}",
+        *where.args,
     )
 
 

@@ -5,7 +5,14 @@ from litestar.di import NamedDependency
 
 from app.audit.schemas import AuditEntry, AuditQuery, ChainState
 from app.audit.service import Audit
-from app.http.params import Limit, OptionalCursor, OptionalId, OptionalWord
+from app.http.params import (
+    Limit,
+    OptionalCursor,
+    OptionalId,
+    OptionalMoment,
+    OptionalText,
+    OptionalWord,
+)
 from app.kit.paging import DEFAULT_PAGE, Page
 from app.kit.principal import Principal
 
@@ -21,15 +28,18 @@ class AuditController(Controller):
         self,
         principal: NamedDependency[Principal],
         audit: NamedDependency[Audit],
+        q: OptionalText = None,
         actor_id: OptionalId = None,
         action: OptionalWord = None,
         target_type: OptionalWord = None,
         target_id: OptionalWord = None,
+        since: OptionalMoment = None,
+        until: OptionalMoment = None,
         limit: Limit = DEFAULT_PAGE,
         cursor: OptionalCursor = None,
     ) -> Page[AuditEntry]:
-        """Entries that fit every given filter."""
-        wanted = AuditQuery(actor_id, action, target_type, target_id)
+        """Entries that fit every given filter; `actor_id` also finds deeds in others' names."""
+        wanted = AuditQuery(q, actor_id, action, target_type, target_id, since, until)
         return await audit.list_entries(principal, wanted, limit=limit, cursor=cursor)
 
     @get("/chain", operation_id="verifyAudit", summary="Check the whole chain")

@@ -24,12 +24,19 @@ class AuditEntry(Struct, frozen=True):
 
 
 class AuditQuery(Struct, frozen=True):
-    """Which entries to list; an absent filter takes all."""
+    """Which entries to list; an absent filter takes all.
 
+    `actor_id` finds what somebody did in any name, `q` words in the action, the target and the
+    detail; `since` is the first moment that counts, `until` the first that does not.
+    """
+
+    q: str | None = None
     actor_id: int | None = None
     action: str | None = None
     target_type: str | None = None
     target_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class ChainState(Struct, frozen=True):

@@ -1,13 +1,16 @@
 """The audit log: who did what to which thing, in a chain that shows any later change."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from asyncpg import Record
+from msgspec.structs import replace
 
 from app.audit import policy, queries
 from app.audit.schemas import AuditEntry, AuditQuery, ChainState
 from app.infra.db import Database, Queryable
+from app.kit.errors import InvalidInput
 from app.kit.paging import DEFAULT_PAGE, Page, decode_cursor, encode_cursor
 from app.kit.principal import Principal
 
@@ -57,8 +60,8 @@ class Audit:
         """The newest entries first. Raises Forbidden, InvalidInput for a foreign cursor."""
         policy.can_read_audit(principal)
         before = decode_cursor(cursor, int)[0] if cursor else None
-        filters = (wanted.actor_id, wanted.action, wanted.target_type, wanted.target_id)
-        rows = await queries.list_entries(self._db, filters, before, limit + 1)
+        wanted = replace(wanted, since=_instant(wanted.since), until=_instant(wanted.until))
+        rows = await queries.list_entries(self._db, wanted, before, limit + 1)
         page = [_entry(row) for row in rows[:limit]]
         more = len(rows) > limit
         return Page(page, encode_cursor([page[-1].id]) if more else None)
@@ -77,6 +80,16 @@ class Audit:
                     return ChainState(False, last_id, last_hash.hex(), row["id"])
                 last_id, last_hash = row["id"], row["hash"]
         return ChainState(True, last_id, last_hash.hex(), None)
+
+
+def _instant(at: datetime | None) -> datetime | None:
+    """The same moment in UTC, which a time without a zone is taken for. Raises InvalidInput."""
+    if at is None:
+        return None
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as fault:
+        raise InvalidInput("A time beyond the calendar") from fault
 
 
 def _fits(row: Record, last_id: int, last_hash: bytes) -> bool:

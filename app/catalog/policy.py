@@ -1,10 +1,9 @@
 """Who may do what with the catalogue; reading it is everybody's right."""
 
-from app.kit.errors import Forbidden
-from app.kit.principal import Principal
+from app.kit.principal import Principal, refusal
 
 
 def can_edit_catalog(principal: Principal) -> None:
-    """Teachers and admins. Raises Forbidden."""
+    """Teachers and admins. Raises Forbidden, SecondFactorRequired."""
     if not principal.can_author:
-        raise Forbidden("Only teachers and admins change the catalogue")
+        raise refusal(principal, "Only teachers and admins change the catalogue")

@@ -6,29 +6,38 @@ import msgspec
 from litestar.types import ASGIApp, Receive, Send
 
 from app.http.problems import PROBLEM_JSON, problem_body, problem_headers
-from app.infra.ratelimit import LocalCounters, Rate, network_of, too_many
+from app.infra.ratelimit import LocalCounters, Rate, Refused, network_of, too_many
 from app.kit.errors import AppError
 
 REFUSE = {"http": "http.response", "websocket": "websocket.http.response"}
 
 
-def with_flood_guard(app: ASGIApp, limit_per_minute: int) -> ASGIApp:
-    """Around the whole app. Counted by this process alone: a flood shall cost Redis nothing."""
-    rule = Rate("requests-address", limit_per_minute, 60.0)
-    counters = LocalCounters()
+class FloodGuard:
+    """Counted by this process alone: a flood shall cost Redis nothing."""
 
-    async def handle(scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] not in REFUSE:
-            await app(scope, receive, send)
-            return
+    def __init__(self, limit_per_minute: int) -> None:
+        self._rule = Rate("requests-address", limit_per_minute, 60.0)
+        self._counters = LocalCounters()
+
+    def admits(self, scope: Any) -> bool:
+        """Count one request; False, and not counted, when there were too many."""
+        return self._refused(scope) is None
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """Put it around the whole app."""
+
+        async def handle(scope: Any, receive: Receive, send: Send) -> None:
+            refused = self._refused(scope) if scope["type"] in REFUSE else None
+            if refused is None:
+                await app(scope, receive, send)
+            else:
+                await _refuse(too_many(refused), scope, send)
+
+        return handle
+
+    def _refused(self, scope: Any) -> Refused | None:
         host = scope["client"][0] if scope.get("client") else ""
-        refused = counters.try_charge(((rule, network_of(host)),))
-        if refused is None:
-            await app(scope, receive, send)
-        else:
-            await _refuse(too_many(refused), scope, send)
-
-    return handle
+        return self._counters.try_charge(((self._rule, network_of(host)),))
 
 
 async def _refuse(error: AppError, scope: Any, send: Any) -> None:

@@ -17,7 +17,16 @@ HASHED = "/assets/"
 
 FOREVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
-OURS = ("/api/", "/connection/", "/emulation", "/health/", "/media/", "/metrics", "/errors/")
+OURS = (
+    "/api/",
+    "/connection/",
+    "/dev/",
+    "/emulation",
+    "/errors/",
+    "/health/",
+    "/media/",
+    "/metrics",
+)
 
 
 class Page(Struct, frozen=True):

@@ -4,11 +4,13 @@ Litestar's `FromQuery` and `FromPath` drop the constraints of a msgspec `Meta`; 
 `QueryParameter` and `PathParameter` itself is checked. So every bounded parameter is declared here.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, get_args
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import PathParameter, QueryParameter
+from msgspec import Meta
 
 from app.kit.errors import FieldError, InvalidInput
 from app.kit.ids import INT4_MAX
@@ -25,6 +27,7 @@ OptionalId = Annotated[int | None, QueryParameter(ge=1, le=INT4_MAX)]
 OptionalText = Annotated[str | None, QueryParameter(max_length=200, pattern=NO_NUL)]
 OptionalWord = Annotated[str | None, QueryParameter(min_length=1, max_length=100, pattern=NO_NUL)]
 OptionalYear = Annotated[int | None, QueryParameter(ge=-10_000, le=10_000)]
+OptionalMoment = Annotated[datetime | None, QueryParameter(), Meta(tz=True)]
 OptionalCursor = Annotated[str | None, QueryParameter(min_length=1, max_length=1024)]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)]
 

@@ -23,9 +23,11 @@ log = structlog.get_logger(__name__)
 COOKIE_NAME = "__Host-sicerdas"
 """The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3.2)."""
 
+OWN_COOKIE = "__Host-sicerdas-own"
+"""Where a browser keeps an admin's own session while it is in somebody's name."""
+
 PRINCIPAL_KEY = "principal"
 KEEP_SESSION = "keep_session"
-"""Set in a request's state by a handler whose new cookie does not replace the session before."""
 KEY_PREFIX = "sic_"
 """What API keys begin with."""
 
@@ -38,10 +40,10 @@ class Doors(NamedTuple):
     replaced: Callable[[str], Awaitable[None]]
 
 
-def session_cookie(token: str, *, max_age_s: int) -> Cookie:
+def session_cookie(token: str, *, max_age_s: int, name: str = COOKIE_NAME) -> Cookie:
     """The cookie that a browser keeps after login."""
     return Cookie(
-        key=COOKIE_NAME,
+        key=name,
         value=token,
         max_age=max_age_s,
         path="/",
@@ -51,18 +53,23 @@ def session_cookie(token: str, *, max_age_s: int) -> Cookie:
     )
 
 
-def expired_cookie() -> Cookie:
+def expired_cookie(name: str = COOKIE_NAME) -> Cookie:
     """The cookie that makes a browser forget the session."""
-    return session_cookie("", max_age_s=0)
+    return session_cookie("", max_age_s=0, name=name)
 
 
-def cookie_token(scope: Any) -> str | None:
+def cookie_token(scope: Any, name: str = COOKIE_NAME) -> str | None:
     """The session token of the Cookie header, or None."""
     for part in (header(scope, b"cookie") or "").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == COOKIE_NAME and value:
+        key, _, value = part.strip().partition("=")
+        if key == name and value:
             return value
     return None
+
+
+def keep_session(scope: Any) -> None:
+    """The new cookie of this answer does not replace the session of the old one."""
+    scope["state"][KEEP_SESSION] = True
 
 
 def bearer_token(scope: Any) -> str | None:

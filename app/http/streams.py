@@ -13,8 +13,9 @@ from urllib.parse import parse_qs
 import msgspec
 from litestar.handlers import ASGIRouteHandler, asgi
 
+from app.http.door import AuthenticateCookie
 from app.http.origins import header, own_origins
-from app.http.sockets import ABORT, AuthenticateCookie
+from app.http.sockets import ABORT
 from app.infra.db import AWAY
 from app.kit.errors import AppError
 from realtime import BrokerUnavailable, Connection, Frame, Identity, Node, TransportClosed

@@ -3,7 +3,8 @@
 AppError
 ├── BadRequest 400 ── InvalidInput, MalformedJson
 ├── Unauthorized 401
-├── Forbidden 403 ── ForeignOrigin, KeyNotAccepted, ScopeMissing, NotWhileImpersonating
+├── Forbidden 403 ── ForeignOrigin, KeyNotAccepted, ScopeMissing, NotWhileImpersonating,
+│                    SecondFactorRequired
 ├── NotFound 404
 ├── MethodNotAllowed 405
 ├── Conflict 409
@@ -109,6 +110,13 @@ class ForeignOrigin(Forbidden):
 
     code = "foreign-origin"
     title = "This request came from another site"
+
+
+class SecondFactorRequired(Forbidden):
+    """The rights of this person's role rest until they sign in with a second factor."""
+
+    code = "second-factor-required"
+    title = "Your role needs two-step sign-in"
 
 
 class KeyNotAccepted(Forbidden):

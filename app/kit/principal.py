@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from app.kit.errors import Forbidden, SecondFactorRequired
+
 
 class Role(StrEnum):
     """What a person may do; the database holds the same four words in a constraint."""
@@ -12,6 +14,10 @@ class Role(StrEnum):
     TEACHER = "teacher"
     MODERATOR = "moderator"
     ADMIN = "admin"
+
+
+STAFF = frozenset({Role.MODERATOR, Role.ADMIN})
+"""The offices that see and decide reports."""
 
 
 class Method(StrEnum):
@@ -23,6 +29,10 @@ class Method(StrEnum):
     PASSKEY = "swk"
     FEDERATED = "fed"
     MAIL = "mail"
+
+
+SECOND_FACTORS = frozenset({Method.ONE_TIME_CODE, Method.RECOVERY_CODE, Method.PASSKEY})
+"""A passkey is asked for with user verification and so stands for both (NIST 800-63B, 3.1.7)."""
 
 
 class Scope(StrEnum):
@@ -53,6 +63,10 @@ class Principal(Struct, frozen=True):
     methods: tuple[Method, ...] = ()
     impersonator_id: int | None = None
     """The admin who acts in this person's name."""
+    fresh_until: float = 0.0
+    """Unix time until which the last proof counts for dangerous acts."""
+    owes_second_factor: bool = False
+    """True where the office of this person rests (and `role` is `user`) until they give one."""
     key_id: str | None = None
     """The API key of a program; then there is no session."""
     scopes: frozenset[Scope] = frozenset()
@@ -61,7 +75,7 @@ class Principal(Struct, frozen=True):
     @property
     def is_staff(self) -> bool:
         """May see and decide reports."""
-        return self.role in {Role.MODERATOR, Role.ADMIN}
+        return self.role in STAFF
 
     @property
     def can_author(self) -> bool:
@@ -72,3 +86,8 @@ class Principal(Struct, frozen=True):
     def is_admin(self) -> bool:
         """May manage people."""
         return self.role is Role.ADMIN
+
+
+def refusal(principal: Principal, reason: str) -> Forbidden:
+    """What to raise where a role is missing: it may only rest until a second factor is given."""
+    return SecondFactorRequired() if principal.owes_second_factor else Forbidden(reason)

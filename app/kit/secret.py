@@ -31,3 +31,8 @@ class Secret:
 def token_hash(token: str) -> bytes:
     """What is stored of a token: 256 random bits need no salt and no slow hash."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def challenge_hash(challenge: bytes) -> bytes:
+    """What is stored of a random challenge."""
+    return hashlib.sha256(challenge).digest()

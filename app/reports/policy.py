@@ -1,16 +1,16 @@
 """Who may see and decide reports."""
 
 from app.kit.errors import Forbidden, Unauthorized
-from app.kit.principal import Principal
+from app.kit.principal import Principal, refusal
 from app.reports.schemas import Report, TargetType
 
 
 def can_moderate(principal: Principal | None) -> None:
-    """Moderators and admins. Raises Unauthorized, Forbidden."""
+    """Moderators and admins. Raises as `refusal`, Unauthorized."""
     if principal is None:
         raise Unauthorized
     if not principal.is_staff:
-        raise Forbidden("Only moderators see the reports of others")
+        raise refusal(principal, "Only moderators see the reports of others")
 
 
 def may_see_report(principal: Principal, report: Report) -> bool:

@@ -10,7 +10,7 @@ export interface paths {
         };
         /**
          * What was done, newest first
-         * @description Entries that fit every given filter.
+         * @description Entries that fit every given filter; `actor_id` also finds deeds in others' names.
          */
         get: operations["listAudit"];
         put?: never;
@@ -85,6 +85,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove once more who one is: dangerous acts are open for some minutes
+         * @description Prove once more who one is: dangerous acts are open for some minutes. The session goes on under a new token: a cookie, or for a bearer client the token in the body.
+         */
+        post: operations["confirmIdentity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/confirm/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a passkey signs as a fresh proof
+         * @description What a passkey signs as a fresh proof.
+         */
+        post: operations["startPasskeyConfirmation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How one's own sign-in is secured
+         * @description How one's own sign-in is secured.
+         */
+        get: operations["getFactors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/impersonation/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return to one's own account
+         * @description Return to one's own account; the session in the other's name ends with its sockets.
+         */
+        post: operations["endImpersonation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -125,6 +205,150 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/magic-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in by a mailed link
+         * @description Sign in by a mailed link. `"transport": "bearer"` answers the token in the body.
+         */
+        post: operations["signInByMail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/magic-link/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail a link to sign in
+         * @description Mail a link to sign in. Alike for every address; it makes no account.
+         */
+        post: operations["sendSignInLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep the passkey that the browser made
+         * @description Keep the passkey that the browser made. `getFactors` lists them.
+         */
+        post: operations["addPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/passkeys/{passkey_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give one of one's own passkeys another name
+         * @description Give one of one's own passkeys another name.
+         */
+        put: operations["renamePasskey"];
+        post?: never;
+        /**
+         * Remove one of one's own passkeys
+         * @description Remove one of one's own passkeys. Asks for a fresh proof.
+         */
+        delete: operations["removePasskey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/passkeys/registration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What the browser makes a passkey from
+         * @description What the browser makes a passkey from. Asks for a fresh proof.
+         */
+        post: operations["startPasskeyRegistration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/passkeys/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in with a passkey alone: it stands for both factors
+         * @description Sign in with a passkey alone: it stands for both factors.
+         */
+        post: operations["signInWithPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/passkeys/sign-in/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What any passkey of this site may sign
+         * @description What any passkey of this site may sign; nobody is named.
+         */
+        post: operations["startPasskeySignIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/password": {
         parameters: {
             query?: never;
@@ -139,6 +363,106 @@ export interface paths {
          */
         put: operations["changePassword"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password by a mailed link
+         * @description Set a new password by a mailed link. All sessions and their sockets end; sign in then, with the second factor if there is one.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password-reset/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail a link to set a new password
+         * @description Mail a link to set a new password. Alike for every address.
+         */
+        post: operations["sendPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New recovery codes
+         * @description New recovery codes; the old ones are void. Asks for a fresh proof.
+         */
+        post: operations["renewRecoveryCodes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The second step of a sign-in that answered `second_factor`
+         * @description The second step of a sign-in that answered `second_factor`.
+         */
+        post: operations["giveSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/second-factor/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a passkey signs as the second step
+         * @description What a passkey signs as the second step.
+         */
+        post: operations["startPasskeySecondFactor"];
         delete?: never;
         options?: never;
         head?: never;
@@ -259,6 +583,90 @@ export interface paths {
          * @description Create an account. Signs in at once, or answers 202 where the address must be confirmed.
          */
         post: operations["signUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A secret for an authenticator app
+         * @description A secret for an authenticator app; it counts after `enableTotp`. Asks for a fresh proof.
+         */
+        post: operations["startTotp"];
+        /**
+         * Remove the authenticator app
+         * @description Remove the authenticator app. Asks for a fresh proof.
+         */
+        delete: operations["disableTotp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/totp/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show that the app has the secret: every later sign-in asks for a code
+         * @description Show that the app has the secret: every later sign-in asks for a code.
+         */
+        post: operations["enableTotp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/verify-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Use the link of a mail about an address: it confirms it, changes it, or undoes a change
+         * @description Use the link of a mail about an address: it confirms it, changes it, or undoes a change. It signs nobody in.
+         */
+        post: operations["verifyEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/verify-email/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mail the link that confirms an address once more
+         * @description Mail the link that confirms an address once more. Alike for every address.
+         */
+        post: operations["sendVerification"];
         delete?: never;
         options?: never;
         head?: never;
@@ -847,10 +1255,50 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Close an account, for admins
-         * @description Close an account, for admins; its sessions and sockets end at once.
+         * Close an account, for admins, for ever or until a time
+         * @description Close an account, for admins, for ever or until a time; its sessions, sockets and API keys end at once.
          */
         post: operations["deactivateUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/factors/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take all second factors from a person who lost them, for admins
+         * @description Take all second factors from a person who lost them, for admins; their sessions end. Asks for a fresh proof.
+         */
+        post: operations["resetUserFactors"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/impersonate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter in somebody's name, for admins
+         * @description Enter in somebody's name, for admins; the person is told. A browser gets another cookie and keeps its own beside it; a bearer client gets a token beside its own.
+         */
+        post: operations["impersonateUser"];
         delete?: never;
         options?: never;
         head?: never;
@@ -917,6 +1365,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{user_id}/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark an address as confirmed, for admins
+         * @description Mark an address as confirmed, for admins.
+         */
+        post: operations["verifyUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/me": {
         parameters: {
             query?: never;
@@ -935,6 +1403,26 @@ export interface paths {
          */
         put: operations["updateMe"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for another address
+         * @description Ask for another address. It counts once the link in its mailbox was used; the present address is told. Alike whether or not the new address has an account.
+         */
+        post: operations["changeEmail"];
         delete?: never;
         options?: never;
         head?: never;
@@ -965,6 +1453,25 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AddPasskey
+         * @description A new passkey and the name that its owner gives it.
+         */
+        AddPasskey: {
+            /** @description `PublicKeyCredential.toJSON()` (WebAuthn level 3, 5.1.9) */
+            credential: {
+                [key: string]: unknown;
+            };
+            name: string;
+        };
+        /**
+         * AddressConfirmed
+         * @description What the link did: confirmed an address, changed it, or brought the former one back.
+         */
+        AddressConfirmed: {
+            /** @enum {unknown} */
+            done: "changed" | "confirmed" | "restored";
+        };
         /**
          * Answer
          * @description A finished answer.
@@ -1009,6 +1516,14 @@ export interface components {
         Asked: {
             conversation_id: string;
             message_id: number;
+        };
+        /**
+         * AskForMail
+         * @description Whose mailbox a link shall go to; only an account's own address gets one.
+         */
+        AskForMail: {
+            /** @example learner@example.org */
+            email: string;
         };
         /**
          * AskTutor
@@ -1122,6 +1637,14 @@ export interface components {
             intact: boolean;
         };
         /**
+         * ChangeEmail
+         * @description Another address for one's account; it counts once its mailbox has confirmed it.
+         */
+        ChangeEmail: {
+            /** @example learner@example.org */
+            email: string;
+        };
+        /**
          * ChangePassword
          * @description Another password; every session ends but the one that asks, which gets a new token.
          */
@@ -1162,6 +1685,22 @@ export interface components {
             text: string;
             /** @enum {unknown} */
             type: "completed";
+        };
+        /**
+         * Confirm
+         * @description Who is signed in proves once more who they are.
+         */
+        Confirm: {
+            /** @default null */
+            code?: string | null;
+            /** @default null */
+            credential?: {
+                [key: string]: unknown;
+            } | null;
+            /** @enum {unknown} */
+            method: "passkey" | "password" | "recovery" | "totp";
+            /** @default null */
+            password?: string | null;
         };
         /**
          * Conversation
@@ -1268,11 +1807,13 @@ export interface components {
         };
         /**
          * Deactivate
-         * @description Why an account is closed; the account's owner is told.
+         * @description Why an account is closed, and until when; both are told to its owner.
          */
         Deactivate: {
             /** @default  */
             reason?: string;
+            /** @default null */
+            until?: string | null;
         };
         /**
          * DecideReport
@@ -1293,6 +1834,42 @@ export interface components {
             text: string;
             /** @enum {unknown} */
             type: "delta";
+        };
+        /**
+         * EnableTotp
+         * @description A code that shows that the app has the secret.
+         */
+        EnableTotp: {
+            /** @example 123456 */
+            code: string;
+        };
+        /**
+         * FactorAdded
+         * @description A factor counts from now on; this session has a new token, in the cookie or here.
+         *
+         *         `recovery_codes` come with the first factor and are shown this once.
+         */
+        FactorAdded: {
+            /** @default null */
+            passkey?: components["schemas"]["PasskeyView"] | null;
+            /** @default [] */
+            recovery_codes?: string[];
+            /** @default null */
+            token?: string | null;
+        };
+        /**
+         * Factors
+         * @description How one's own sign-in is secured.
+         *
+         *         `confirm_with` are the proofs that `/auth/confirm` takes; `is_required`: the role's rights rest
+         *         until this session has given a second factor.
+         */
+        Factors: {
+            confirm_with: ("passkey" | "password" | "recovery" | "totp")[];
+            is_required: boolean;
+            passkeys: components["schemas"]["PasskeyView"][];
+            recovery_codes_left: number;
+            totp_enabled_at: string | null;
         };
         /**
          * Failed
@@ -1334,6 +1911,26 @@ export interface components {
             target_type: string;
         };
         /**
+         * GiveSecondFactor
+         * @description The second step: a code, or the signature of a passkey.
+         */
+        GiveSecondFactor: {
+            /** @default null */
+            code?: string | null;
+            /** @default null */
+            credential?: {
+                [key: string]: unknown;
+            } | null;
+            /** @enum {unknown} */
+            method: "passkey" | "recovery" | "totp";
+            token: string;
+            /**
+             * @default cookie
+             * @enum {unknown}
+             */
+            transport?: "bearer" | "cookie";
+        };
+        /**
          * Group
          * @description A part of a category.
          */
@@ -1352,6 +1949,14 @@ export interface components {
         GroupPage: {
             items: components["schemas"]["Group"][];
             next: string | null;
+        };
+        /**
+         * Impersonate
+         * @description Why an admin enters in somebody's name; the person is told.
+         */
+        Impersonate: {
+            /** @example Ticket 17 */
+            reason: string;
         };
         /**
          * Info
@@ -1389,6 +1994,34 @@ export interface components {
              * @enum {unknown}
              */
             transport?: "bearer" | "cookie";
+        };
+        /**
+         * ManagedUser
+         * @description An account as admins see it.
+         */
+        ManagedUser: {
+            created_at: string;
+            deactivated_reason: string | null;
+            deactivated_until: string | null;
+            email: string;
+            email_verified: boolean;
+            id: number;
+            last_sign_in_at: string | null;
+            name: string | null;
+            role: components["schemas"]["Role"];
+            second_factor: boolean;
+            /** @enum {unknown} */
+            status: "active" | "deactivated";
+            updated_at: string;
+            version: number;
+        };
+        /**
+         * Page[ManagedUser]
+         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
+         */
+        ManagedUserPage: {
+            items: components["schemas"]["ManagedUser"][];
+            next: string | null;
         };
         /**
          * Message
@@ -1438,6 +2071,41 @@ export interface components {
             kind: "code" | "heading" | "list" | "paragraph" | "quote" | "table";
         };
         /**
+         * PasskeyOptions
+         * @description What `PublicKeyCredential.parse...OptionsFromJSON()` takes (WebAuthn level 3, 5.1.8).
+         */
+        PasskeyOptions: {
+            public_key: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * PasskeySignIn
+         * @description Sign-in without a name and without a password.
+         */
+        PasskeySignIn: {
+            /** @description `PublicKeyCredential.toJSON()` (WebAuthn level 3, 5.1.9) */
+            credential: {
+                [key: string]: unknown;
+            };
+            /**
+             * @default cookie
+             * @enum {unknown}
+             */
+            transport?: "bearer" | "cookie";
+        };
+        /**
+         * PasskeyView
+         * @description A passkey as its owner sees it; `is_synced`: its maker keeps copies on other devices.
+         */
+        PasskeyView: {
+            created_at: string;
+            id: string;
+            is_synced: boolean;
+            last_used_at: string | null;
+            name: string;
+        };
+        /**
          * Person
          * @description A person's id and name, as far as the queue shows them.
          */
@@ -1483,11 +2151,25 @@ export interface components {
             type: "download" | "like" | "unlike" | "view";
         };
         /**
+         * RecoveryCodes
+         * @description New codes, shown this once; the old ones are void.
+         */
+        RecoveryCodes: {
+            recovery_codes: string[];
+        };
+        /**
          * RenameConversation
          * @description A new title.
          */
         RenameConversation: {
             title: string;
+        };
+        /**
+         * RenamePasskey
+         * @description Another name for a passkey.
+         */
+        RenamePasskey: {
+            name: string;
         };
         /**
          * Report
@@ -1528,6 +2210,15 @@ export interface components {
          */
         ReportStatus: "pending" | "rejected" | "resolved";
         /**
+         * ResetPassword
+         * @description The token of a link, and the password that counts from now on.
+         */
+        ResetPassword: {
+            /** @example sicerdas-demo */
+            password: string;
+            token: string;
+        };
+        /**
          * Role
          * @description What a person may do; the database holds the same four words in a constraint.
          * @enum {unknown}
@@ -1539,6 +2230,24 @@ export interface components {
          * @enum {unknown}
          */
         Scope: "catalog:read" | "catalog:write" | "chat:use" | "interactions:read" | "interactions:write" | "reports:decide" | "reports:read" | "reports:write";
+        /**
+         * SecondStep
+         * @description The first proof was right; `token` with one of `methods` is the second step of the sign-in.
+         *
+         *         It is good for `expires_in` seconds and one sign-in.
+         */
+        SecondStep: {
+            expires_in: number;
+            methods: ("passkey" | "recovery" | "totp")[];
+            token: string;
+        };
+        /**
+         * SecondStepToken
+         * @description The sign-in for whose second step a passkey shall sign.
+         */
+        SecondStepToken: {
+            token: string;
+        };
         /**
          * SessionsEnded
          * @description How many sign-ins have ended.
@@ -1579,12 +2288,29 @@ export interface components {
         };
         /**
          * SignedIn
-         * @description The answer to a login: the account, and the token for a bearer client.
+         * @description The answer to a sign-in: the account, and the token for a bearer client.
+         *
+         *         Without `user` nobody is signed in yet: `second_factor` says how to go on.
          */
         SignedIn: {
             /** @default null */
+            second_factor?: components["schemas"]["SecondStep"] | null;
+            /** @default null */
             token?: string | null;
-            user: components["schemas"]["User"];
+            /** @default null */
+            user?: components["schemas"]["User"] | null;
+        };
+        /**
+         * SignInByMail
+         * @description The token of a link; `bearer` answers the session's token and sets no cookie.
+         */
+        SignInByMail: {
+            token: string;
+            /**
+             * @default cookie
+             * @enum {unknown}
+             */
+            transport?: "bearer" | "cookie";
         };
         /**
          * SignUp
@@ -1684,6 +2410,15 @@ export interface components {
          */
         TargetType: "book" | "message" | "user";
         /**
+         * TotpStarted
+         * @description A new secret for an authenticator app; it counts after the first right code.
+         */
+        TotpStarted: {
+            otpauth_uri: string;
+            qr_svg: string;
+            secret: string;
+        };
+        /**
          * UpdateBook
          * @description Changes to a book; an absent field stays as it is.
          */
@@ -1724,12 +2459,20 @@ export interface components {
             name?: string | null;
         };
         /**
+         * UseMailedLink
+         * @description The token of a link, from the fragment of its address.
+         */
+        UseMailedLink: {
+            token: string;
+        };
+        /**
          * User
          * @description An account as its owner and the admins see it.
          */
         User: {
             created_at: string;
             email: string;
+            email_verified: boolean;
             id: number;
             name: string | null;
             role: components["schemas"]["Role"];
@@ -1739,18 +2482,12 @@ export interface components {
             version: number;
         };
         /**
-         * Page[User]
-         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
-         */
-        UserPage: {
-            items: components["schemas"]["User"][];
-            next: string | null;
-        };
-        /**
          * Visitor
-         * @description Who asks; null when nobody is signed in.
+         * @description Who asks; null when nobody is signed in. `impersonator_id` is the admin in their name.
          */
         Visitor: {
+            /** @default null */
+            impersonator_id?: number | null;
             user: components["schemas"]["User"] | null;
         };
     };
@@ -1836,8 +2573,11 @@ export interface operations {
                 actor_id?: number;
                 cursor?: string;
                 limit?: number;
+                q?: string;
+                since?: string;
                 target_id?: string;
                 target_type?: string;
+                until?: string;
             };
             header?: never;
             path?: never;
@@ -1969,6 +2709,112 @@ export interface operations {
             404: components["responses"]["Absent"];
         };
     };
+    confirmIdentity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Confirm"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    startPasskeyConfirmation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    getFactors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Factors"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    endImpersonation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
     logIn: {
         parameters: {
             query?: never;
@@ -2023,6 +2869,240 @@ export interface operations {
             401: components["responses"]["SignInFirst"];
         };
     };
+    signInByMail: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInByMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    sendSignInLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskForMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    addPasskey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddPasskey"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAdded"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    renamePasskey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                passkey_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RenamePasskey"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyView"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+        };
+    };
+    removePasskey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                passkey_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done; nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+        };
+    };
+    startPasskeyRegistration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    signInWithPasskey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeySignIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    startPasskeySignIn: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+        };
+    };
     changePassword: {
         parameters: {
             query?: never;
@@ -2052,6 +3132,150 @@ export interface operations {
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPassword"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done; nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    sendPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskForMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    renewRecoveryCodes: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    giveSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveSecondFactor"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    startPasskeySecondFactor: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondStepToken"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            400: components["responses"]["BadInput"];
         };
     };
     getSession: {
@@ -2211,6 +3435,147 @@ export interface operations {
                 };
             };
             /** @description Taken or new: the address is told by mail */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    startTotp: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpStarted"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    disableTotp: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done; nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    enableTotp: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnableTotp"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAdded"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    verifyEmail: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UseMailedLink"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddressConfirmed"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+        };
+    };
+    sendVerification: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskForMail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -3418,8 +4783,10 @@ export interface operations {
                 limit?: number;
                 q?: string;
                 role?: components["schemas"]["Role"];
+                second_factor?: boolean;
                 sort?: string;
                 status?: "active" | "deactivated";
+                verified?: boolean;
             };
             header?: never;
             path?: never;
@@ -3435,7 +4802,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["UserPage"];
+                    "application/json": components["schemas"]["ManagedUserPage"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -3445,10 +4812,7 @@ export interface operations {
     getUser: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag that the client has; 304 when it is current */
-                "If-None-Match"?: string;
-            };
+            header?: never;
             path: {
                 user_id: number;
             };
@@ -3466,15 +4830,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
-            };
-            /** @description `If-None-Match` names the current version */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
@@ -3511,13 +4868,77 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
             };
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
             412: components["responses"]["Stale"];
+        };
+    };
+    resetUserFactors: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsEnded"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+        };
+    };
+    impersonateUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Impersonate"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
         };
     };
     reactivateUser: {
@@ -3546,7 +4967,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -3585,7 +5006,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["ManagedUser"];
                 };
             };
             400: components["responses"]["BadInput"];
@@ -3622,6 +5043,41 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             404: components["responses"]["Absent"];
+        };
+    };
+    verifyUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The version this change is made on; 412 when it is older */
+                "If-Match"?: string;
+            };
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    /** @description The version, for `If-Match`: `"3"` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedUser"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+            412: components["responses"]["Stale"];
         };
     };
     getMe: {
@@ -3693,6 +5149,37 @@ export interface operations {
             400: components["responses"]["BadInput"];
             401: components["responses"]["SignInFirst"];
             412: components["responses"]["Stale"];
+        };
+    };
+    changeEmail: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeEmail"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoContentYet"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
         };
     };
     getCover: {

@@ -32,7 +32,7 @@ export interface Realtime {
       snapshot: QueueState;
     };
     "user:{id}": {
-      event: ReportDecided | ReportReopened | UserChanged;
+      event: ReportDecided | ReportReopened | UserChanged | UserImpersonated;
     };
   };
   rpc: {
@@ -263,12 +263,23 @@ export interface UserChanged {
 export interface User {
   created_at: string;
   email: string;
+  email_verified: boolean;
   id: number;
   name: string | null;
   role: Role;
   status: "active" | "deactivated";
   updated_at: string;
   version: number;
+}
+/**
+ * Event on `user:<id>`: an admin is here in this person's name; `session_id` is in their list
+ *     of sessions, where they may end it.
+ */
+export interface UserImpersonated {
+  ends_at: string;
+  reason: string;
+  session_id: string;
+  type: "user.impersonated";
 }
 /**
  * The turn that a `chat.stop` or `chat.retry` means.

@@ -7,11 +7,12 @@ messages flow again the receiver is told to compare with the truth.
 import secrets
 from typing import Any
 
-from realtime.broker import WHOLE, BrokerState, History, Keep, Kind, Message, Receiver
+from realtime.broker import WHOLE, BrokerState, History, Keep, Message, Receiver
 from realtime.broker_redis import scripts
 from realtime.broker_redis.cluster import Cluster
 from realtime.broker_redis.layout import Layout, OneServer
 from realtime.broker_redis.options import RedisOptions, cluster_address
+from realtime.broker_redis.payload import FORM, Foreign, decode, encode
 from realtime.broker_redis.scripts import Script
 from realtime.model import Publication
 
@@ -36,11 +37,15 @@ class RedisBroker:
         cut = len(self._key("c", "x")) - 2  # before the channel; a brace follows it
         controls = {self._key("control", "").encode(), self._key("node", node).encode()}
 
+        foreign = Foreign(receiver.on_restored)
+
         def deliver(channel: bytes, payload: bytes) -> None:
-            if channel in controls:
-                receiver.on_control(payload)
+            if payload[:1] != FORM:
+                foreign.take(channel, payload)
+            elif channel in controls:
+                receiver.on_control(payload[1:])
             else:
-                receiver.on_message(channel[cut:-1].decode(), _decode(payload))
+                receiver.on_message(channel[cut:-1].decode(), decode(payload))
 
         await self._layout.start(sorted(controls), deliver, receiver.on_restored)
 
@@ -58,7 +63,7 @@ class RedisBroker:
 
     async def publish(self, channel: str, message: Message, *, key: str = "") -> None:
         """Send to every process that wants the channel; once for each key."""
-        name, payload = self._key("c", channel), _encode(message)
+        name, payload = self._key("c", channel), encode(message)
         if key:
             args = [self._layout.publish, payload, self._options.key_ttl_s]
             await self._run(scripts.PUBLISH_ONCE, [self._once(channel, key), name], args)
@@ -73,7 +78,7 @@ class RedisBroker:
         keys = [*self._stream_keys(channel), self._once(channel, key), self._key("c", channel)]
         bounds = [keep.size or options.stream_size, keep.ttl_s or options.stream_ttl_s]
         ttl_s = options.key_ttl_s if key else 0
-        args = [data, info, *bounds, options.meta_ttl_s, _new_epoch(), ttl_s]
+        args = [data, info, *bounds, options.meta_ttl_s, _new_epoch(), ttl_s, FORM]
         offset, epoch = await self._run(scripts.APPEND, keys, [self._layout.publish, *args])
         return int(offset), epoch.decode()
 
@@ -91,11 +96,11 @@ class RedisBroker:
 
     async def control(self, data: bytes) -> None:
         """Send to every process."""
-        await self._say(self._key("control", ""), data)
+        await self._say(self._key("control", ""), FORM + data)
 
     async def order(self, node: str, data: bytes) -> bool:
         """Send to one process; Redis knows whether it listens."""
-        return bool(await self._say(self._key("node", node), data))
+        return bool(await self._say(self._key("node", node), FORM + data))
 
     async def presence_put(self, channel: str, client: str, info: bytes, ttl_s: float) -> None:
         """Add or renew a lease."""
@@ -154,21 +159,6 @@ class RedisBroker:
 
 def _new_epoch() -> str:
     return secrets.token_hex(4)
-
-
-def _encode(message: Message) -> bytes:
-    """`kind offset:version:epoch:length of info:` and then info and data."""
-    p = message.publication
-    place = f"{message.kind}{p.offset}:{p.version}:{message.epoch}:{len(p.info)}:"
-    return place.encode() + p.info + p.data
-
-
-def _decode(payload: bytes) -> Message:
-    kind, rest = payload[:1], payload[1:]
-    offset, version, epoch, length, tail = rest.split(b":", 4)
-    info, data = tail[: int(length)], tail[int(length) :]
-    publication = Publication(data, int(offset), int(version), info)
-    return Message(Kind(kind.decode()), publication, epoch.decode())
 
 
 def _of_stream(place: bytes, fields: list[bytes]) -> Publication:

@@ -13,7 +13,7 @@ from typing import Any
 
 from redis.crc import key_slot
 
-from realtime.broker_redis.link import Deliver
+from realtime.broker_redis.link import Deliver, told
 from realtime.broker_redis.options import Address, RedisOptions
 from realtime.broker_redis.shard import Moved, Shard
 from realtime.codes import BrokerUnavailable
@@ -125,7 +125,7 @@ class Cluster:
                 try:
                     slots = await self._ask(server)
                 except (BrokerUnavailable, Moved) as fault:
-                    trouble = f"the slots are unknown: {fault!r}"
+                    trouble = f"the slots are unknown: {told(fault)}"
                 else:
                     await self._adopt(slots)
                     return

@@ -21,8 +21,12 @@ log = logging.getLogger("realtime")
 
 FAULTS = (RedisError, OSError, TimeoutError)
 
-
 Deliver = Callable[[bytes, bytes], None]
+
+
+def told(fault: BaseException) -> str:
+    """Say what happened: redis-py's own `repr` names no reason, and some faults have no text."""
+    return f"{type(fault).__name__}: {fault}".removesuffix(": ")
 
 
 class Link:
@@ -108,8 +112,8 @@ class Link:
                 pause_s = self._options.retry_s
                 await self._serve(connection)
             except FAULTS as fault:
-                log.warning("realtime.redis_away error=%r", fault)
-                self.last_error = repr(fault)
+                self.last_error = told(fault)
+                log.warning("realtime.redis_away error=%s", self.last_error)
             finally:
                 self._down()
                 with suppress(*FAULTS):

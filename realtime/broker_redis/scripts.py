@@ -16,7 +16,7 @@ class Script:
 
 
 # KEYS: stream, meta, idempotency key, pub/sub channel.
-# ARGV: verb, data, info, size, stream ttl, meta ttl, epoch if new, ttl of the key or 0.
+# ARGV: verb, data, info, size, stream ttl, meta ttl, epoch if new, ttl of the key or 0, form.
 # Without meta the stream is of another life: it is deleted, so that offset 1 can follow.
 APPEND = Script("""
 if ARGV[8] ~= '0' then
@@ -38,7 +38,7 @@ if ARGV[8] ~= '0' then
     redis.call('expire', KEYS[3], ARGV[8])
 end
 redis.call(ARGV[1], KEYS[4],
-    'p' .. offset .. ':0:' .. epoch .. ':' .. #ARGV[3] .. ':' .. ARGV[3] .. ARGV[2])
+    ARGV[9] .. 'p' .. offset .. ':0:' .. epoch .. ':' .. #ARGV[3] .. ':' .. ARGV[3] .. ARGV[2])
 return {offset, epoch}
 """)
 

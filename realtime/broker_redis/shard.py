@@ -9,7 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import MovedError, NoScriptError
 
-from realtime.broker_redis.link import FAULTS, Link
+from realtime.broker_redis.link import FAULTS, Link, told
 from realtime.broker_redis.options import RedisOptions
 from realtime.broker_redis.scripts import Script
 from realtime.codes import BrokerUnavailable
@@ -80,8 +80,8 @@ class Shard:
         except MovedError as moved:
             raise Moved from moved
         except FAULTS as fault:
-            log.warning("realtime.redis_failed error=%r", fault)
-            raise BrokerUnavailable(repr(fault)) from fault
+            log.warning("realtime.redis_failed error=%s", told(fault))
+            raise BrokerUnavailable(told(fault)) from fault
 
 
 def _cancellations() -> int:

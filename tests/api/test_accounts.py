@@ -129,7 +129,10 @@ class TestSession:
     async def test_nobody_is_an_answer_and_no_fault(self, nobody: httpx.AsyncClient) -> None:
         """Every page asks this first; a library that is open to everybody logs no error then."""
         answer = await nobody.get(f"{V1}/auth/session")
-        assert (answer.status_code, answer.json()) == (200, {"user": None})
+        assert (answer.status_code, answer.json()) == (
+            200,
+            {"user": None, "impersonator_id": None},
+        )
         assert answer.headers["cache-control"] == "no-store"
 
     async def test_somebody_sees_themself(self, learner: Person) -> None:
@@ -146,7 +149,7 @@ class TestMe:
     async def test_profile_has_no_secret(self, learner: Person) -> None:
         """S14: exactly the fields of the contract."""
         me = (await learner.http.get(f"{V1}/users/me")).json()
-        fields = "id email name role status created_at updated_at version"
+        fields = "id email email_verified name role status created_at updated_at version"
         assert set(me) == set(fields.split())
 
     async def test_name_changes_and_the_etag_guards_it(self, person: MakePerson) -> None:

@@ -222,3 +222,24 @@ class TestRevokeApiKey:
         names = [one["name"] for one in (*first["items"], *rest["items"])]
         assert names == ["Key 2", "Key 1", "Key 0"]
         assert rest["next"] is None
+
+
+class TestStaff:
+    async def test_v6_3_3_no_key_goes_around_the_second_factor(
+        self, settings: Settings, person: MakePerson, nobody: httpx.AsyncClient
+    ) -> None:
+        """Where staff need one: without it no key is made, and an older key has no office."""
+        boss = await person(Role.MODERATOR)
+        form = {"name": "Script", "scopes": ["reports:read"]}
+        made = (await boss.http.post(KEYS, json=form)).raise_for_status().json()
+        own = bearer(boss.token)
+        async with (
+            serve(with_settings(settings, require_staff_second_factor=True)) as strict,
+            httpx.AsyncClient(base_url=strict.url) as client,
+        ):
+            refused = await client.post(KEYS, json=form, headers=own)
+            queue = await client.get(f"{V1}/reports", headers=bearer(made["key"]))
+        assert code_of(refused) == (403, "second-factor-required")
+        assert code_of(queue) == (403, "second-factor-required")
+        lenient = await nobody.get(f"{V1}/reports", headers=bearer(made["key"]))
+        assert lenient.status_code == 200

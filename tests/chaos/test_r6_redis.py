@@ -10,7 +10,7 @@ import pytest
 from realtime import Identity, Limits
 from realtime.broker_redis import RedisBroker, RedisOptions
 from realtime.testing import Client, Kit, MemoryLog
-from tests.realtime.families import LOG, TAIL, VALUE
+from tests.realtime.families import LOG, NO_PINGS, TAIL, VALUE
 from tests.realtime.waiting import until
 from tests.support.redis_server import RedisServer
 from tests.support.report import Report, sized
@@ -23,7 +23,7 @@ EVENTS_PER_S = 50
 FLOWING_WITHIN_S = 3.0
 OUTAGES_S = sized((1.0, 4.0), (0.1, 0.5, 1.0, 4.0, 10.0, 30.0, 60.0))
 KILLS = sized(1, 15)
-LIMITS = Limits(ping_interval_s=3600)
+LIMITS = Limits(ping_interval_s=NO_PINGS)
 
 
 class Tally:

@@ -21,6 +21,8 @@ FENCES = {
     "aioboto3": ("app.infra.storage",),
     "PIL": ("app.infra.images",),
     "argon2": ("app.infra.passwords",),
+    "aiosmtplib": ("app.infra.mail",),
+    "cryptography": ("app.infra",),
     "litestar": (
         "app.main",
         "app.contract",
@@ -31,6 +33,9 @@ FENCES = {
         ),
     ),
     "structlog": ("app",),
+    "pyotp": ("app.infra.totp",),
+    "segno": ("app.infra.totp",),
+    "webauthn": ("app.infra.passkeys",),
     "jwt": ("app.infra.tokens", "realtime.tokens"),
     "prometheus_client": ("app.http", "app.infra"),
 }

@@ -10,14 +10,19 @@ from tests.contract.conftest import CONTRACT, node
 
 VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
-askTutor changePassword createApiKey createBook createCategory createGroup deactivateUser
-decideReport deleteBook deleteCategory deleteConversation deleteGroup endAllSessions
+addPasskey askTutor changeEmail changePassword confirmIdentity createApiKey createBook
+createCategory createGroup deactivateUser decideReport deleteBook deleteCategory
+deleteConversation deleteGroup disableTotp enableTotp endAllSessions endImpersonation
 endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory getChapter
-getConversation getCover getGroup getInfo getMe getMessage getReport getSession getStats getUser
-listApiKeys listAudit listBooks listCategories listChapters listConversations listGroups
-listMyReports listReports listSessions listUsers logIn logOut reactivateUser realtimeToken
-recordInteraction renameConversation replaceCover retryAnswer revokeApiKey setUserRole
-signOutUser signUp stopAnswer updateBook updateCategory updateGroup updateMe verifyAudit
+getConversation getCover getFactors getGroup getInfo getMe getMessage getReport getSession
+getStats getUser giveSecondFactor impersonateUser listApiKeys listAudit listBooks listCategories
+listChapters listConversations listGroups listMyReports listReports listSessions listUsers logIn
+logOut reactivateUser realtimeToken recordInteraction removePasskey renameConversation
+renamePasskey renewRecoveryCodes replaceCover resetPassword resetUserFactors retryAnswer
+revokeApiKey sendPasswordReset sendSignInLink sendVerification setUserRole signInByMail
+signInWithPasskey signOutUser signUp startPasskeyConfirmation startPasskeyRegistration
+startPasskeySecondFactor startPasskeySignIn startTotp stopAnswer updateBook updateCategory
+updateGroup updateMe verifyAudit verifyEmail verifyUser
 """
 
 
@@ -80,7 +85,7 @@ def test_every_parameter_is_bounded(openapi: dict[str, Any]) -> None:
             if schema.get("type") == "integer":
                 assert {"minimum", "maximum"} <= schema.keys(), (where, parameter["name"])
             if schema.get("type") == "string" and parameter["in"] != "header":
-                bounds = {"maxLength", "enum", "pattern"}
+                bounds = {"maxLength", "enum", "pattern", "format"}
                 assert bounds & schema.keys(), (where, parameter["name"])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.infra.embedded.ports import free_ports
 from tests.support.redis_server import RedisCluster, RedisServer
 
 
@@ -25,6 +26,13 @@ def redis_server() -> Iterator[RedisServer]:
 def shared_cluster() -> Iterator[RedisCluster]:
     """Three Valkeys that nobody kills."""
     with RedisCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def shared_tls_cluster() -> Iterator[RedisCluster]:
+    """Three Valkeys that send clients to other ports than their own: TLS is to stand there."""
+    with RedisCluster(announced=free_ports(3)) as cluster:
         yield cluster
 
 

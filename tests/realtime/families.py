@@ -4,6 +4,9 @@ from realtime import ChannelFamily, Delivery, Identity, Publication, RealtimeErr
 from realtime.codes import PERMISSION_DENIED, UNAUTHORIZED
 from realtime.model import TakeSnapshot
 
+NO_PINGS = 1_000_000_000
+"""Seconds between pings: none falls into the life of a test."""
+
 
 async def everybody(_identity: Identity, _channel: str) -> None:
     """Let anybody in."""

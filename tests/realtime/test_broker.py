@@ -14,8 +14,8 @@ from realtime.broker_redis import RedisBroker, RedisOptions
 from realtime.broker_redis.layout import OneServer
 from realtime.broker_redis.link import Link
 from tests.realtime.waiting import until
-from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer
+from tests.support.redis_tls import tls_front, tls_fronts
 
 
 class Ear:
@@ -43,14 +43,17 @@ Pair = tuple[Broker, Ear, Broker, Ear]
 async def address(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """Where the Redis of this kind listens."""
     if request.param == "tls":
-        async with Proxy.tls_to_socket(request.getfixturevalue("shared_redis").path) as url:
+        async with tls_front(request.getfixturevalue("shared_redis")) as url:
+            yield url
+    elif request.param == "tls cluster":
+        async with tls_fronts(request.getfixturevalue("shared_tls_cluster")) as url:
             yield url
     else:
         name = "shared_cluster" if request.param == "cluster" else "shared_redis"
         yield request.getfixturevalue(name).url
 
 
-@pytest.fixture(params=["memory", "redis", "cluster", "tls"])
+@pytest.fixture(params=["memory", "redis", "cluster", "tls", "tls cluster"])
 async def two(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     """Two brokers of one house, called `one` and `other`."""
     if request.param == "memory":

@@ -7,7 +7,7 @@ import subprocess
 from array import array
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -94,6 +94,22 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "_candidates", lambda: iter([tmp_path / "absent.so", target]))
 
 
+class Handed:
+    """A transport, and what it was given last."""
+
+    rest: memoryview
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def write(self, data: memoryview) -> None:
+        self.rest = data
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Floor:
     """A fan-out and its pairs."""
 
@@ -111,6 +127,12 @@ class Floor:
         end.wire = Wire(transport, self.fanout, limits, loop.time)
         self.pairs.append(Pair(theirs, transport, end))
         return self.pairs[-1]
+
+    def end_window(self) -> None:
+        """Have the window that is open end now."""
+        assert self.fanout._window is not None
+        self.fanout._window.cancel()
+        self.fanout._close_window()
 
 
 @pytest.fixture
@@ -243,6 +265,20 @@ class TestSlow:
             pair.wire.write(b"x" * size)
         assert pair.judge.verdicts
 
+    async def test_readers_that_stall_together_share_what_they_did_not_take(
+        self, floor: Floor
+    ) -> None:
+        """A burst of megabytes is in memory once, not once for each of them."""
+        pairs, crowd = [await floor.pair() for _ in range(2)], Crowd(floor.fanout)
+        handed = [Handed(pair.wire._transport) for pair in pairs]
+        for pair, noting in zip(pairs, handed, strict=True):
+            pair.wire._transport = cast("asyncio.Transport", noting)
+            crowd.add(pair.wire.slot)
+        crowd.push(Frame(b"x" * 3_000_000))
+        crowd.flush()
+        assert handed[0].rest.obj is handed[1].rest.obj
+        assert all(pair.judge.verdicts for pair in pairs)
+
     async def test_nothing_accepted_for_the_write_timeout_is_the_verdict(
         self, floor: Floor
     ) -> None:
@@ -267,7 +303,10 @@ class TestSlow:
         pair.wire.finish(b"bye", flush=True)
         crowd.push(wired(1))
         pair.wire.write(b"late")
-        await asyncio.sleep(2 * WINDOW_S)
+        await until(lambda: not crowd.waiting)
+        crowd.push(wired(2))
+        floor.end_window()
+        assert not crowd.waiting
         assert await pair.received(3) == b"bye"
         assert pair.nothing_waits()
 

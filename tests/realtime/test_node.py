@@ -22,7 +22,17 @@ from realtime import (
 from realtime.broker import History
 from realtime.model import Delivery
 from realtime.testing import Kit, ManualClock, MemoryLog, MemoryTransport
-from tests.realtime.families import FAMILIES, LOG, OWN, RPC, TAIL, VALUE, shelf, with_snapshot
+from tests.realtime.families import (
+    FAMILIES,
+    LOG,
+    NO_PINGS,
+    OWN,
+    RPC,
+    TAIL,
+    VALUE,
+    shelf,
+    with_snapshot,
+)
 from tests.realtime.waiting import until
 
 LEARNER = Identity(user="7", session="s7")
@@ -253,7 +263,7 @@ class TestPresenceAndHistory:
         """Time alone ends nobody's presence, but the lease of a dead process ends."""
         clock = ManualClock()
         bus = MemoryBus(clock=clock)
-        limits = Limits(ping_interval_s=10_000)
+        limits = Limits(ping_interval_s=NO_PINGS)
         house = kit(broker=MemoryBroker(bus), clock=clock, limits=limits)
         async with house:
             client = await house.connected(LEARNER)

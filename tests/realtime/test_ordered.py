@@ -114,6 +114,25 @@ class TestHoles:
             channel.suspect()
             assert (await client.assert_push("log:1", "unsubscribe"))["code"] == 2500
 
+    async def test_a_source_that_forgot_and_went_on_is_told(self) -> None:
+        """Other entries under the same numbers: the head alone would not show it."""
+        log = MemoryLog()
+        async with Kit([LOG], log=log, limits=FAST) as house:
+            client = await house.connected(LEARNER)
+            await client.subscribe("log:1")
+            for number in range(3):
+                await house.node.publish_log("log:1", log.commit("log:1", number))
+            channel = house.node._channels.ordered(LOG.delivery)["log:1"]
+            channel.suspect()
+            await until(lambda: not channel._suspect)
+            assert pushed(client) == [1, 2, 3]
+            del log.rows["log:1"][1:]
+            for number in range(10, 13):
+                log.commit("log:1", number)
+            channel.suspect()
+            assert (await client.assert_push("log:1", "unsubscribe"))["code"] == 2500
+            assert (await client.subscribe("log:1"))["offset"] == 4
+
 
 class TestTail:
     async def test_a_restarted_broker_without_data_is_told(self) -> None:

@@ -11,12 +11,12 @@ import pytest
 from realtime import Identity, Limits
 from realtime.broker_redis import RedisBroker, RedisOptions
 from realtime.testing import Client, Kit, MemoryLog
-from tests.realtime.families import LOG, TAIL, VALUE, offsets, shelf, with_snapshot
+from tests.realtime.families import LOG, NO_PINGS, TAIL, VALUE, offsets, shelf, with_snapshot
 from tests.realtime.waiting import until
 from tests.support.redis_server import RedisServer
 
 CHANNEL = "log:1"
-LIMITS = Limits(ping_interval_s=3600, sweep_interval_s=0.5, outage_sweep_interval_s=0.2)
+LIMITS = Limits(ping_interval_s=NO_PINGS, sweep_interval_s=0.5, outage_sweep_interval_s=0.2)
 FLOWING_WITHIN_S = 3.0
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from realtime import Identity, Limits, MemoryBroker, MemoryBus
 from realtime.testing import Client, Kit, ManualClock
-from tests.realtime.families import LOG, VALUE
+from tests.realtime.families import LOG, NO_PINGS, VALUE
 from tests.realtime.waiting import until
 
 LEARNER = Identity(user="7", session="s7")
 WATCHER = Identity(user="8", session="s8")
 ROOM = "log:1"
-LIMITS = Limits(ping_interval_s=10_000, presence_grace_s=3)
+LIMITS = Limits(ping_interval_s=NO_PINGS, presence_grace_s=3)
 
 
 class House:
@@ -147,7 +147,7 @@ async def test_a_room_that_only_tells_of_comings_and_goings() -> None:
 
 async def test_without_grace_a_lost_line_is_a_leave() -> None:
     """The bound is a setting; zero turns it off."""
-    limits = Limits(ping_interval_s=10_000, presence_grace_s=0)
+    limits = Limits(ping_interval_s=NO_PINGS, presence_grace_s=0)
     async with House(limits) as house:
         client = await house.enter(house.one)
         await client.cut()

@@ -1,5 +1,7 @@
 """VALUE channels: the newest value, soon; never an old one after a new one."""
 
+import time
+
 from realtime import Limits, MemoryBroker, MemoryBus, Snapshot
 from realtime.broker import Message
 from realtime.model import TakeSnapshot
@@ -27,10 +29,14 @@ async def test_the_first_change_leaves_at_once_and_the_rest_conflated() -> None:
     async with house_with() as house:
         client = await house.connected()
         await client.subscribe("value:1")
+        began = time.monotonic()
         for number in range(1, 50):
             await house.node.publish_value("value:1", b"%d" % number, number)
-        await until(lambda: len(seen(client)) == 2)
-        assert seen(client) == [1, 49]
+        intervals = (time.monotonic() - began) / FAST.value_interval_s
+        await until(lambda: seen(client)[-1:] == [49])
+        assert seen(client)[0] == 1
+        # A busy machine may need more than one interval for the burst.
+        assert len(seen(client)) <= 2 + intervals
 
 
 async def test_at_most_five_a_second() -> None:

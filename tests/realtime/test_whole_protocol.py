@@ -24,7 +24,7 @@ from realtime.messages import HistoryRequest
 from realtime.model import Grant, Hooks, Welcome
 from realtime.ordered import OrderedChannel
 from realtime.testing import Client, Kit, ManualClock, MemoryLog
-from tests.realtime.families import FAMILIES, LOG, everybody, members
+from tests.realtime.families import FAMILIES, LOG, NO_PINGS, everybody, members
 from tests.realtime.waiting import until
 
 LEARNER = Identity(user="7", session="s7", info=b'{"name":"Ada"}')
@@ -179,7 +179,7 @@ class TestGrants:
     async def test_a_grant_ends_and_is_renewed(self) -> None:
         """After the grace the subscription ends with 2501; a renewal moves its end."""
         clock = ManualClock()
-        limits = Limits(ping_interval_s=10_000)
+        limits = Limits(ping_interval_s=NO_PINGS)
         async with Kit(ALL, clock=clock, hooks=hooks(clock), limits=limits) as house:
             client = await house.connected(LEARNER)
             await client.subscribe("secret:1", token="20")
@@ -353,7 +353,7 @@ class TestOrders:
     async def test_clients_are_moved_on_every_process(self) -> None:
         """Subscribe, unsubscribe, message, refresh, disconnect: named by user or client."""
         bus, clock = MemoryBus(), ManualClock()
-        limits = Limits(ping_interval_s=10_000)
+        limits = Limits(ping_interval_s=NO_PINGS)
         one = Kit(ALL, broker=MemoryBroker(bus), clock=clock, limits=limits)
         two = Kit(ALL, broker=MemoryBroker(bus), clock=clock, limits=limits)
         async with one, two:

@@ -81,6 +81,16 @@ async def test_v3_5_1_foreign_origins_change_nothing(
         assert (answer.status_code, answer.json()["code"]) == (403, "foreign-origin"), origin
 
 
+async def test_v3_5_1_two_origins_change_nothing(
+    served: Served, nobody: httpx.AsyncClient, cookie: dict[str, str]
+) -> None:
+    """A doubled header is foreign, also when both halves are our own."""
+    for one, other in ((served.url, "https://evil.example"), (served.url, served.url)):
+        headers = [*cookie.items(), ("origin", one), ("origin", other)]
+        answer = await nobody.put(ME, json={"name": "taken over"}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign-origin"), other
+
+
 async def test_v3_5_1_own_origin_is_accepted(
     served: Served, nobody: httpx.AsyncClient, cookie: dict[str, str]
 ) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.security.test_origin import foreign_origins
 from tests.security.test_sockets import cookie_of, realtime_token
 from tests.support.house import Person, Served
 
@@ -41,15 +40,6 @@ async def objects(response: httpx.Response) -> AsyncIterator[Any]:
 
 @pytest.mark.parametrize("path", ["/connection/sse", "/connection/http_stream"])
 class TestStreams:
-    async def test_foreign_origin_is_refused(
-        self, served: Served, learner: Person, path: str
-    ) -> None:
-        """Every look-alike is 403, with a cookie and without."""
-        for origin in filter(None, foreign_origins(served)):
-            headers = {**cookie_of(learner), "content-type": "application/json", "origin": origin}
-            async with stream(served, path, CONNECT, headers) as (status, _):
-                assert status == 403, origin
-
     async def test_own_page_and_token_are_the_person(
         self, served: Served, learner: Person, path: str
     ) -> None:

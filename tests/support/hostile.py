@@ -117,6 +117,7 @@ class Dice:
         return bytes([first]) + _length(length, masked) + (bytes(4) if masked else b"") + payload
 
 
+HOST = "x"
 HANDSHAKE = (
     b"GET /connection/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"

@@ -57,6 +57,7 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
+        http="app.http.http_protocol:HttpProtocol",
         ws="app.http.ws_protocol:SocketProtocol",
         ws_max_size=65_536,
         ws_per_message_deflate=False,
@@ -83,7 +84,10 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
 
 @pytest.fixture(scope="session")
 def app_environment(
-    settings_env: dict[str, str], s3_server: S3, fake_llm: FakeLLM
+    settings_env: dict[str, str],
+    s3_server: S3,
+    fake_llm: FakeLLM,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, str]:
     """The environment of the run's app: cheap hashes, and limits for many people at one address;
     everything else as in `serve`."""
@@ -96,12 +100,17 @@ def app_environment(
         "OPENAI_API_KEY": "tests",
         "OPENAI_MODEL": "scripted",
         "SICERDAS_REQUIRE_VERIFIED_EMAIL": "false",
+        "SICERDAS_REQUIRE_STAFF_SECOND_FACTOR": "false",
+        "SICERDAS_FRESH_PROOF_S": "86400",
         "SICERDAS_PASSWORD_HASH_TIME_COST": "1",
         "SICERDAS_PASSWORD_HASH_MEMORY_KIB": "8192",
         "SICERDAS_PASSWORD_HASH_PARALLELISM": "1",
         "SICERDAS_LOGINS_PER_ADDRESS_PER_MINUTE": "100000",
         "SICERDAS_WRONG_LOGINS_PER_MINUTE": "100000",
         "SICERDAS_SIGNUPS_PER_ADDRESS_PER_HOUR": "100000",
+        "SICERDAS_LINKS_PER_ADDRESS_PER_MINUTE": "100000",
+        "SICERDAS_MAILS_PER_ADDRESS_PER_HOUR": "100000",
+        "SICERDAS_DEV_OUTBOX": str(tmp_path_factory.mktemp("mail")),
         "SICERDAS_QUESTIONS_PER_USER_PER_MINUTE": "100000",
         "SICERDAS_REPORTS_PER_USER_PER_HOUR": "100000",
         "SICERDAS_REQUESTS_PER_ADDRESS_PER_MINUTE": "1000000",

@@ -3,8 +3,8 @@
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,16 +54,13 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
-    @asynccontextmanager
-    async def tls_to_socket(cls, path: Path) -> AsyncIterator[str]:
-        """TLS in front of a Redis on a unix socket, by a certificate of our own; its URL."""
-        authority = trustme.CA()
+    def tls_to_socket(cls, path: Path, certificate: trustme.LeafCert, *, port: int = 0) -> "Proxy":
+        """TLS in front of a Redis on a unix socket, which need not know of it."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost").configure_cert(context)
-        dial = partial(asyncio.open_unix_connection, str(path))
-        with authority.cert_pem.tempfile() as trusted:
-            async with cls(dial, tls=context) as proxy:
-                yield f"rediss://localhost:{proxy.port}/?ssl_ca_certs={trusted}"
+        certificate.configure_cert(context)
+        proxy = cls(partial(asyncio.open_unix_connection, str(path)), tls=context)
+        proxy.port = port
+        return proxy
 
     @classmethod
     def to_port(cls, port: int, *, seed: int = 0) -> "Proxy":

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -98,14 +99,23 @@ SLOTS = 16384
 
 
 class RedisCluster:
-    """Three Valkeys that share the slots; a killed node takes its slots with it."""
+    """Three Valkeys that share the slots; a killed node takes its slots with it.
 
-    def __init__(self) -> None:
+    With `replica` a fourth one follows the first, and takes its place when it dies.
+    """
+
+    def __init__(self, *, replica: bool = False, announced: Sequence[int] = ()) -> None:
         options = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
-        options += ["--cluster-node-timeout", "1000"]
+        options += ["--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"]
         # A node listens for the others on its port + 10000.
-        ports = free_ports(3, steps=(0, 10_000))
-        self.nodes = [RedisServer(port, *options) for port in ports]
+        ports = free_ports(4 if replica else 3, steps=(0, 10_000))
+        self.announced = announced
+        """The ports to which nodes send clients, when these are not their own."""
+        names = [["--cluster-announce-port", str(port)] for port in announced] or [[]] * len(ports)
+        servers = [
+            RedisServer(port, *options, *name) for port, name in zip(ports, names, strict=True)
+        ]
+        self.nodes, self.replicas = servers[:3], servers[3:]
 
     @property
     def url(self) -> str:
@@ -117,9 +127,11 @@ class RedisCluster:
         return self.nodes[slot * len(self.nodes) // SLOTS]
 
     def __enter__(self) -> Self:
-        for node in self.nodes:
+        for node in (*self.nodes, *self.replicas):
             node.start()
         self._acquaint()
+        for replica in self.replicas:
+            self._follow(replica, self.nodes[0])
         return self
 
     def __exit__(
@@ -128,31 +140,49 @@ class RedisCluster:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for node in self.nodes:
+        for node in (*self.nodes, *self.replicas):
             node.__exit__(kind, error, traceback)
+
+    def _follow(self, replica: RedisServer, primary: RedisServer) -> None:
+        """Join as a copy of the primary; return when the copy is whole."""
+        with _talk(replica) as client, _talk(primary) as leader:
+            client.execute_command("CLUSTER", "MEET", LOOPBACK, primary.port)
+            name = leader.execute_command("CLUSTER", "MYID").decode()
+            _wait(lambda: bool(client.execute_command("CLUSTER", "REPLICATE", name)))
+            _wait(lambda: client.info("replication")["master_link_status"] == "up")
 
     def _acquaint(self) -> None:
         """Share out the slots and wait until all nodes agree."""
         count = len(self.nodes)
-        clients = [Redis(host=LOOPBACK, port=node.port) for node in self.nodes]
+        clients = [_talk(node) for node in self.nodes]
         for number, client in enumerate(clients):
             first = -(-number * SLOTS // count)
             last = -(-(number + 1) * SLOTS // count) - 1
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             client.execute_command("CLUSTER", "MEET", LOOPBACK, self.nodes[0].port)
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not all(_knows(client, count) for client in clients):
-            if time.monotonic() > deadline:
-                raise RuntimeError("the test's cluster did not form")
-            time.sleep(0.02)
+        _wait(lambda: all(_knows(client, count) for client in clients))
         for client in clients:
             client.close()
 
 
+def _talk(node: RedisServer) -> "Redis[bytes]":
+    return Redis(host=LOOPBACK, port=node.port, protocol=2)
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    """Until it holds; a refusal meanwhile is none."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        with suppress(RedisError):
+            if condition():
+                return
+        if time.monotonic() > deadline:
+            raise RuntimeError("the test's cluster did not form")
+        time.sleep(0.02)
+
+
 def _knows(client: "Redis[bytes]", count: int) -> bool:
-    with suppress(RedisError):
-        slots = client.execute_command("CLUSTER SLOTS")
-        info = client.execute_command("CLUSTER INFO")
-        return len(slots) == count and info["cluster_state"] == "ok"
-    return False
+    slots = client.execute_command("CLUSTER SLOTS")
+    info = client.execute_command("CLUSTER INFO")
+    return len(slots) == count and bool(info["cluster_state"] == "ok")

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 import asyncpg
 import pytest
 
-from app.house import as_realtime_error
 from app.infra import db as database
 from app.infra.notify import Listener
 from app.kit.errors import Unavailable
+from app.realtime_terms import as_realtime_error
 from tests.support.rooms import Rooms, open_rooms
 from tests.support.servers import Database
 

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from asyncpg import Record
 
+from app.accounts.queries.factors import has_second_factor
 from app.accounts.queries.sessions import OPEN
 from app.accounts.schemas import ApiKey
 from app.infra.db import Queryable
-from app.kit.principal import Principal, Role, Scope
+from app.kit.principal import STAFF, Principal, Role, Scope
 
 KEY = "id, name, hint, scopes, created_at, expires_at, last_used_at"
 
@@ -49,7 +50,8 @@ async def live_key(db: Queryable, token_hash: bytes) -> Record | None:
     """A key that has not expired, with its owner, whose account is open."""
     return await db.fetchrow(
         f"""
-        SELECT k.id AS key_id, k.scopes, k.last_used_at, u.id, u.email, u.name, u.role
+        SELECT k.id AS key_id, k.scopes, k.last_used_at, u.id, u.email, u.name, u.role,
+            {has_second_factor("u.id")} AS second_factor
         FROM api_keys k JOIN users u ON u.id = k.user_id
         WHERE k.token_hash = $1 AND (k.expires_at IS NULL OR k.expires_at > now()) AND {OPEN}
         """,
@@ -106,11 +108,17 @@ def as_key(row: Record) -> ApiKey:
     )
 
 
-def as_program(row: Record) -> Principal:
-    """A program with the key of a person: there is no session, and nothing was proved of late."""
+def as_program(row: Record, *, staff_needs_two: bool) -> Principal:
+    """A program with the key of a person: there is no session, and nothing was proved of late.
+
+    Where staff need a second factor, the office of an owner without one rests here as well.
+    """
+    role = Role(row["role"])
+    owes = staff_needs_two and role in STAFF and not row["second_factor"]
     return Principal(
         user_id=row["id"],
-        role=Role(row["role"]),
+        role=Role.USER if owes else role,
+        owes_second_factor=owes,
         session_id="",
         name=row["name"] or "",
         email=row["email"],

@@ -9,7 +9,7 @@ from asyncpg import Record
 from app.accounts.schemas import Client, SessionView
 from app.infra.db import Queryable
 from app.kit.place import place_of
-from app.kit.principal import Method, Principal, Role
+from app.kit.principal import SECOND_FACTORS, STAFF, Method, Principal, Role
 from app.kit.text import storable
 from app.kit.user_agent import device_of
 
@@ -28,7 +28,8 @@ def _ends_at(session: str, person: str) -> str:
 
 
 def _is_open(person: str) -> str:
-    return f"({person}.deactivated_at IS NULL OR {person}.deactivated_until <= now())"
+    is_over = f"coalesce({person}.deactivated_until <= now(), false)"
+    return f"({person}.deactivated_at IS NULL OR {is_over})"
 
 
 OPEN = _is_open("u")
@@ -67,6 +68,24 @@ async def insert_session(
     )
 
 
+async def renew_session(
+    db: Queryable, user_id: int, session_id: str, token_hash: bytes, methods: Sequence[str]
+) -> bool:
+    """Another token and a fresh proof for a sign-in that has not ended; False when it has."""
+    tag = await db.execute(
+        """
+        UPDATE sessions SET token_hash = $3, authenticated_at = now(),
+            methods = ARRAY(SELECT DISTINCT unnest(methods || $4::text[]) ORDER BY 1)
+        WHERE id = $2 AND user_id = $1
+        """,
+        user_id,
+        session_id,
+        token_hash,
+        list(methods),
+    )
+    return bool(tag == "UPDATE 1")
+
+
 async def insert_impersonation(
     db: Queryable,
     session_id: str,
@@ -94,8 +113,14 @@ async def insert_impersonation(
     )
 
 
+async def hold_session(db: Queryable, session_id: str) -> bool:
+    """Whether the session is there; so it stays until the commit."""
+    sql = "SELECT true FROM sessions WHERE id = $1 FOR KEY SHARE"
+    return await db.fetchval(sql, session_id) is not None
+
+
 async def opener_of(db: Queryable, session_id: str) -> Record | None:
-    """The admin's session behind an impersonation, and the admin's account; both locked."""
+    """The admin's session behind an impersonation; both are locked."""
     return await db.fetchrow(
         """
         SELECT o.id, o.user_id, o.token_hash FROM sessions s JOIN sessions o ON o.id = s.opened_by
@@ -130,7 +155,7 @@ async def live_sessions(db: Queryable, session_ids: list[str], limits: Limits) -
     """Which of these sessions live, and in which role; found by primary key."""
     return await db.fetch(
         f"""
-        SELECT s.id AS session_id, u.role
+        SELECT s.id AS session_id, s.methods, u.role
         FROM {SESSIONS}
         WHERE s.id = ANY($5) AND {ALIVE}
         """,
@@ -181,7 +206,11 @@ async def delete_session_by_token(db: Queryable, token_hash: bytes) -> list[str]
 
 
 async def delete_sessions_of(db: Queryable, user_id: int, *, but: str | None = None) -> list[str]:
-    """End every sign-in of a person, or every other than one, and what they opened; their ids."""
+    """End every sign-in of a person, or every other than one, and what they opened; their ids.
+
+    A sign-in that waits for its second step ends as well: its first proof may be what leaked.
+    """
+    await db.execute("DELETE FROM second_steps WHERE user_id = $1", user_id)
     return await _delete(db, "user_id = $1 AND id IS DISTINCT FROM $2", user_id, but)
 
 
@@ -222,16 +251,27 @@ def as_session(row: Record, current: str) -> SessionView:
     )
 
 
-def as_principal(row: Record) -> Principal:
-    """A live session's person."""
+def rights_of(row: Record, *, staff_needs_two: bool) -> Role:
+    """The role that counts in a session: an office rests until a second factor was given in it."""
+    role = Role(row["role"])
+    rests = staff_needs_two and role in STAFF and SECOND_FACTORS.isdisjoint(row["methods"])
+    return Role.USER if rests else role
+
+
+def as_principal(row: Record, fresh_s: float, *, staff_needs_two: bool) -> Principal:
+    """A live session's person; a proof counts as fresh for `fresh_s` seconds."""
+    role = rights_of(row, staff_needs_two=staff_needs_two)
+    authenticated_at = row["authenticated_at"].timestamp()
     return Principal(
         user_id=row["id"],
-        role=Role(row["role"]),
+        role=role,
         session_id=row["session_id"],
         name=row["name"] or "",
         email=row["email"],
         session_ends_at=row["ends_at"].timestamp(),
-        authenticated_at=row["authenticated_at"].timestamp(),
+        authenticated_at=authenticated_at,
         methods=tuple(Method(method) for method in row["methods"]),
         impersonator_id=row["impersonator_id"],
+        fresh_until=authenticated_at + fresh_s,
+        owes_second_factor=role != row["role"],
     )

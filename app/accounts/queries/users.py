@@ -4,7 +4,8 @@ from datetime import datetime
 
 from asyncpg import Record
 
-from app.accounts.schemas import User
+from app.accounts.queries.factors import has_second_factor
+from app.accounts.schemas import ManagedUser, User, UserQuery
 from app.infra.db import Queryable
 from app.infra.listing import (
     CREATED_AT,
@@ -15,7 +16,9 @@ from app.infra.listing import (
     escape_like,
     fetch_page,
 )
+from app.infra.mail import Recipient
 from app.kit.clock import now
+from app.kit.language import Language
 from app.kit.principal import Role
 
 OFFICES_LOCK = 0x51CE_DA6
@@ -23,28 +26,43 @@ OFFICES_LOCK = 0x51CE_DA6
 
 USER = """
 id, email, name, role, created_at, updated_at, version, deactivated_at, deactivated_until,
-email_verified_at
+deactivated_reason, email_verified_at, language
 """
+HAS_SECOND_FACTOR = has_second_factor("users.id")
+MANAGED = f"{USER}, last_sign_in_at, {HAS_SECOND_FACTOR} AS second_factor"
+OPEN = "(deactivated_at IS NULL OR coalesce(deactivated_until <= now(), false))"
 
 
 async def insert_user(
-    db: Queryable, email: str, password_hash: str, name: str | None
+    db: Queryable, email: str, password_hash: str, name: str | None, language: Language = "en"
 ) -> Record | None:
     """The new row, or None when the address is taken."""
     return await db.fetchrow(
         f"""
-        INSERT INTO users (email, password_hash, name) VALUES ($1, $2, $3)
+        INSERT INTO users (email, password_hash, name, language) VALUES ($1, $2, $3, $4)
         ON CONFLICT (email) DO NOTHING RETURNING {USER}
         """,
         email,
         password_hash,
         name,
+        language,
     )
 
 
 async def user_by_id(db: Queryable, user_id: int) -> Record | None:
     """One account."""
     return await db.fetchrow(f"SELECT {USER} FROM users WHERE id = $1::bigint", user_id)
+
+
+async def user_by_email(db: Queryable, email: str) -> Record | None:
+    """One account, by the address in its stored form."""
+    return await db.fetchrow(f"SELECT {USER} FROM users WHERE email = $1", email)
+
+
+async def recipient(db: Queryable, user_id: int) -> Recipient | None:
+    """Where mail for a person goes."""
+    row = await db.fetchrow("SELECT email, language FROM users WHERE id = $1", user_id)
+    return Recipient(row["email"], row["language"]) if row else None
 
 
 async def credentials_by_email(db: Queryable, email: str) -> Record | None:
@@ -60,10 +78,9 @@ async def credentials_by_id(db: Queryable, user_id: int) -> Record | None:
 async def lock_credentials(db: Queryable, user_id: int, password_hash: str) -> bool:
     """Whether the account is open and its hash still this one; so it stays until the commit."""
     found = await db.fetchval(
-        """
+        f"""
         SELECT true FROM users
-        WHERE id = $1 AND password_hash = $2
-            AND (deactivated_at IS NULL OR deactivated_until <= now()) FOR NO KEY UPDATE
+        WHERE id = $1 AND password_hash = $2 AND {OPEN} FOR NO KEY UPDATE
         """,
         user_id,
         password_hash,
@@ -71,9 +88,22 @@ async def lock_credentials(db: Queryable, user_id: int, password_hash: str) -> b
     return found is not None
 
 
-async def set_password_hash(db: Queryable, user_id: int, password_hash: str) -> None:
-    """Store another hash, under `lock_credentials`."""
+async def set_password_hash(db: Queryable, user_id: int, password_hash: str | None) -> None:
+    """Store another hash, or none, under a lock of the row."""
     await db.execute("UPDATE users SET password_hash = $2 WHERE id = $1", user_id, password_hash)
+
+
+async def verify_user(db: Queryable, user_id: int) -> Record:
+    """The locked row with its address marked as confirmed."""
+    row = await db.fetchrow(
+        f"""
+        UPDATE users SET email_verified_at = coalesce(email_verified_at, now()),
+            updated_at = now(), version = version + 1
+        WHERE id = $1 RETURNING {USER}
+        """,
+        user_id,
+    )
+    return _present(row)
 
 
 async def set_verified(db: Queryable, email: str) -> bool:
@@ -83,6 +113,22 @@ async def set_verified(db: Queryable, email: str) -> bool:
         email,
     )
     return tag != "UPDATE 0"
+
+
+async def set_address(db: Queryable, user_id: int, email: str) -> Record:
+    """The locked row with a confirmed address. Raises UniqueViolationError when it is another's."""
+    row = await db.fetchrow(
+        f"""
+        UPDATE users SET email_verified_at = CASE
+                WHEN email = $2 THEN coalesce(email_verified_at, now()) ELSE now()
+            END,
+            email = $2, updated_at = now(), version = version + 1
+        WHERE id = $1 RETURNING {USER}
+        """,
+        user_id,
+        email,
+    )
+    return _present(row)
 
 
 async def note_sign_in(db: Queryable, user_id: int) -> None:
@@ -117,9 +163,7 @@ async def lock_offices(db: Queryable) -> None:
 
 async def active_admins(db: Queryable) -> int:
     """How many admins could sign in; stays true until the commit under `lock_offices`."""
-    count: int = await db.fetchval(
-        "SELECT count(*) FROM users WHERE role = 'admin' AND deactivated_at IS NULL"
-    )
+    count: int = await db.fetchval(f"SELECT count(*) FROM users WHERE role = 'admin' AND {OPEN}")
     return count
 
 
@@ -137,42 +181,54 @@ async def set_role(db: Queryable, user_id: int, role: str) -> Record:
 
 
 async def set_deactivated(
-    db: Queryable, user_id: int, at: datetime | None, reason: str | None
+    db: Queryable,
+    user_id: int,
+    at: datetime | None,
+    reason: str | None = None,
+    until: datetime | None = None,
 ) -> Record:
     """The locked row after closing (`at` set) or reopening (`at` None) the account."""
     row = await db.fetchrow(
         f"""
-        UPDATE users SET deactivated_at = $2, deactivated_reason = $3,
+        UPDATE users SET deactivated_at = $2, deactivated_reason = $3, deactivated_until = $4,
             updated_at = now(), version = version + 1
         WHERE id = $1 RETURNING {USER}
         """,
         user_id,
         at,
         reason,
+        until,
     )
     return _present(row)
 
 
+async def managed_user(db: Queryable, user_id: int) -> Record | None:
+    """One account as admins see it."""
+    return await db.fetchrow(f"SELECT {MANAGED} FROM users WHERE id = $1::bigint", user_id)
+
+
 async def list_users(
-    db: Queryable, *, q: str | None, role: str | None, status: str | None, page: PageRequest
+    db: Queryable, wanted: UserQuery, page: PageRequest
 ) -> tuple[list[Record], str | None]:
-    """One page of accounts. Indexes: users_role, users_created_at, users_search."""
+    """One page of accounts. Indexes: users_role, users_created_at, users_search,
+    users_last_sign_in."""
     where = Conditions()
-    where.add("(email || ' ' || coalesce(name, '')) ILIKE '%' || {} || '%'", escape_like(q))
-    where.add("role = {}", role)
-    if status is not None:
-        state = "IS NULL" if status == "active" else "IS NOT NULL"
-        where.terms.append(f"deactivated_at {state}")
+    where.add("(email || ' ' || coalesce(name, '')) ILIKE '%' || {} || '%'", escape_like(wanted.q))
+    where.add("role = {}", wanted.role)
+    where.add(f"{OPEN} = {{}}", None if wanted.status is None else wanted.status == "active")
+    where.add("(email_verified_at IS NOT NULL) = {}", wanted.verified)
+    where.add(f"({HAS_SECOND_FACTOR}) = {{}}", wanted.second_factor)
     return await fetch_page(db, USERS, where, page)
 
 
 USERS = Listing(
-    select=f"SELECT {USER}, {{sort}} AS sort_value FROM users",
+    select=f"SELECT {MANAGED}, {{sort}} AS sort_value FROM users",
     sorts={
         "id": SortKey("id", int),
         "email": SortKey("email"),
         "name": SortKey("coalesce(name, '')"),
         "created_at": CREATED_AT,
+        "last_sign_in_at": SortKey("coalesce(last_sign_in_at, 'epoch')", datetime),
     },
     default_sort="id",
 )
@@ -192,9 +248,29 @@ def as_user(row: Record) -> User:
         name=row["name"],
         role=Role(row["role"]),
         status="deactivated" if is_deactivated(row, now()) else "active",
+        email_verified=row["email_verified_at"] is not None,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         version=row["version"],
+    )
+
+
+def as_managed(row: Record) -> ManagedUser:
+    """A row as admins see it."""
+    return ManagedUser(
+        id=row["id"],
+        email=row["email"],
+        name=row["name"],
+        role=Role(row["role"]),
+        status="deactivated" if is_deactivated(row, now()) else "active",
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        version=row["version"],
+        email_verified=row["email_verified_at"] is not None,
+        second_factor=row["second_factor"],
+        last_sign_in_at=row["last_sign_in_at"],
+        deactivated_reason=row["deactivated_reason"] or None,
+        deactivated_until=row["deactivated_until"],
     )
 
 

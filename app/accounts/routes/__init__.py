@@ -1,5 +1,25 @@
 """REST of accounts, one module for each part of the room."""
 
-from app.accounts.routes import doors, keys, own_sessions, people
+from app.accounts.routes import (
+    doors,
+    factors,
+    impersonation,
+    keys,
+    mailed,
+    own_sessions,
+    passkeys,
+    people,
+    second_step,
+)
 
-routes = [*doors.routes, *own_sessions.routes, *keys.routes, *people.routes]
+routes = [
+    *doors.routes,
+    *second_step.routes,
+    *factors.routes,
+    *passkeys.routes,
+    *mailed.routes,
+    *own_sessions.routes,
+    *keys.routes,
+    *people.routes,
+    *impersonation.routes,
+]

@@ -17,7 +17,8 @@ from app.accounts.schemas import (
     SignUp,
 )
 from app.accounts.service import Accounts, Sessions
-from app.http.sessions import bearer_token, expired_cookie
+from app.http.reach import for_impersonators
+from app.http.sessions import OWN_COOKIE, bearer_token, expired_cookie
 from app.infra.tokens import RealtimeTokens
 from app.kit.principal import Principal
 from app.settings import Settings
@@ -54,13 +55,13 @@ async def log_in(
     return signed_in_as(admission, settings, is_bearer=data.transport == "bearer")
 
 
-@post("/auth/logout", operation_id="logOut", status_code=204)
+@post("/auth/logout", operation_id="logOut", status_code=204, opt=for_impersonators())
 async def log_out(
     principal: NamedDependency[Principal], sessions: NamedDependency[Sessions]
 ) -> Response[None]:
     """End this session; its sockets close."""
     await sessions.end_own(principal)
-    return Response(None, status_code=204, cookies=[expired_cookie()])
+    return Response(None, status_code=204, cookies=[expired_cookie(), expired_cookie(OWN_COOKIE)])
 
 
 @put("/auth/password", operation_id="changePassword")

@@ -4,6 +4,7 @@ from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from app.accounts.routes.answers import NO_STORE
 from app.accounts.schemas import ApiKey, CreateApiKey, NewApiKey
 from app.accounts.service import ApiKeys
 from app.http.params import Limit, OptionalCursor, PathWord
@@ -30,8 +31,7 @@ async def create_api_key(
 ) -> Response[NewApiKey]:
     """Make a key for a program, for `Authorization: Bearer`. The key is shown this once."""
     made = await api_keys.create_key(principal, data)
-    headers = {"cache-control": "no-store"}
-    return Response(made, status_code=201, headers=headers)
+    return Response(made, status_code=201, headers=NO_STORE)
 
 
 @delete("/auth/api-keys/{key_id:str}", operation_id="revokeApiKey")

@@ -17,7 +17,8 @@ async def get_session(
 ) -> Response[Visitor]:
     """Who is asking, if anybody: a page's first question, which is no fault when it is nobody."""
     user = await accounts.me(viewer) if viewer else None
-    return Response(Visitor(user), headers={"cache-control": "no-store"})
+    impersonator_id = viewer.impersonator_id if viewer else None
+    return Response(Visitor(user, impersonator_id), headers={"cache-control": "no-store"})
 
 
 @get("/auth/sessions", operation_id="listSessions")

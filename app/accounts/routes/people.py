@@ -7,7 +7,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
 from app.accounts.routes.answers import AnyRequest
-from app.accounts.schemas import Deactivate, SessionsEnded, SetRole, UpdateMe, User
+from app.accounts.schemas import (
+    Deactivate,
+    ManagedUser,
+    SessionsEnded,
+    SetRole,
+    UpdateMe,
+    User,
+    UserQuery,
+)
 from app.accounts.service import Accounts, UserAdmin
 from app.http.etag import conditional, if_match, versioned
 from app.http.params import Limit, OptionalCursor, OptionalText, PathId
@@ -44,25 +52,26 @@ async def list_users(
     q: OptionalText = None,
     role: FromQuery[Role | None] = None,
     status: FromQuery[Literal["active", "deactivated"] | None] = None,
+    verified: FromQuery[bool | None] = None,
+    second_factor: FromQuery[bool | None] = None,
     sort: OptionalText = None,
     limit: Limit = DEFAULT_PAGE,
     cursor: OptionalCursor = None,
-) -> Page[User]:
+) -> Page[ManagedUser]:
     """Accounts, for admins."""
-    page = PageRequest(sort, limit, cursor)
-    return await user_admin.list_users(principal, q=q, role=role, status=status, page=page)
+    wanted = UserQuery(q, role, status, verified, second_factor)
+    return await user_admin.list_users(principal, wanted, PageRequest(sort, limit, cursor))
 
 
 @get("/users/{user_id:int}", operation_id="getUser")
 async def get_user(
     user_id: PathId,
     principal: NamedDependency[Principal],
-    request: AnyRequest,
     user_admin: NamedDependency[UserAdmin],
-) -> Response[User]:
+) -> Response[ManagedUser]:
     """One account, for admins."""
     user = await user_admin.user_by_id(principal, user_id)
-    return conditional(request.scope, user, user.version)
+    return versioned(user, user.version)
 
 
 @put("/users/{user_id:int}/role", operation_id="setUserRole")
@@ -72,7 +81,7 @@ async def set_role(
     principal: NamedDependency[Principal],
     request: AnyRequest,
     user_admin: NamedDependency[UserAdmin],
-) -> Response[User]:
+) -> Response[ManagedUser]:
     """Promote or demote, for admins. The person's sessions end: new rights, new sign-in."""
     version = if_match(request.scope)
     user = await user_admin.set_role(principal, user_id, data.role, version)
@@ -86,10 +95,11 @@ async def deactivate(
     principal: NamedDependency[Principal],
     request: AnyRequest,
     user_admin: NamedDependency[UserAdmin],
-) -> Response[User]:
-    """Close an account, for admins; its sessions and sockets end at once."""
+) -> Response[ManagedUser]:
+    """Close an account, for admins, for ever or until a time; its sessions, sockets and API keys
+    end at once."""
     version = if_match(request.scope)
-    user = await user_admin.deactivate(principal, user_id, data.reason, version)
+    user = await user_admin.deactivate(principal, user_id, data.reason, data.until, version)
     return versioned(user, user.version)
 
 
@@ -99,10 +109,23 @@ async def reactivate(
     principal: NamedDependency[Principal],
     request: AnyRequest,
     user_admin: NamedDependency[UserAdmin],
-) -> Response[User]:
+) -> Response[ManagedUser]:
     """Open a closed account again, for admins."""
     version = if_match(request.scope)
     user = await user_admin.reactivate(principal, user_id, version)
+    return versioned(user, user.version)
+
+
+@post("/users/{user_id:int}/verify", operation_id="verifyUser", status_code=200)
+async def verify(
+    user_id: PathId,
+    principal: NamedDependency[Principal],
+    request: AnyRequest,
+    user_admin: NamedDependency[UserAdmin],
+) -> Response[ManagedUser]:
+    """Mark an address as confirmed, for admins."""
+    version = if_match(request.scope)
+    user = await user_admin.verify(principal, user_id, version)
     return versioned(user, user.version)
 
 
@@ -116,4 +139,14 @@ async def sign_out(
     return SessionsEnded(await user_admin.sign_out(principal, user_id))
 
 
-routes = [get_me, update_me, list_users, get_user, set_role, deactivate, reactivate, sign_out]
+routes = [
+    get_me,
+    update_me,
+    list_users,
+    get_user,
+    set_role,
+    deactivate,
+    reactivate,
+    verify,
+    sign_out,
+]

@@ -1,5 +1,7 @@
 """What can go wrong in accounts; each code is part of the contract."""
 
+from datetime import datetime
+
 from app.kit.errors import Conflict, FieldError, Forbidden, InvalidInput, Unauthorized
 
 
@@ -42,10 +44,13 @@ class EmailNotVerified(Forbidden):
 
 
 class AccountDeactivated(Forbidden):
-    """The right password, but an admin has closed the account."""
+    """The right password, but an admin has closed the account; `reason` and `until` say more."""
 
     code = "account-deactivated"
     title = "This account is closed"
+
+    def __init__(self, reason: str | None = None, until: datetime | None = None) -> None:
+        super().__init__(reason=reason or None, until=until)
 
 
 class LastAdmin(Conflict):

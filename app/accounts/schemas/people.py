@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.kit.language import Language
 from app.kit.place import Place
 from app.kit.principal import Role
 from app.kit.text import Line
@@ -53,18 +54,6 @@ class UpdateMe(Struct, frozen=True, forbid_unknown_fields=True):
     name: Line | UnsetType | None = UNSET
 
 
-class SetRole(Struct, frozen=True, forbid_unknown_fields=True):
-    """The new role of an account."""
-
-    role: Role
-
-
-class Deactivate(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why an account is closed; the account's owner is told."""
-
-    reason: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
-
-
 class User(Struct, frozen=True):
     """An account as its owner and the admins see it."""
 
@@ -73,16 +62,10 @@ class User(Struct, frozen=True):
     name: str | None
     role: Role
     status: Literal["active", "deactivated"]
+    email_verified: bool
     created_at: datetime
     updated_at: datetime
     version: int
-
-
-class SignedIn(Struct, frozen=True, omit_defaults=True):
-    """The answer to a login: the account, and the token for a bearer client."""
-
-    user: User
-    token: str | None = None
 
 
 class SessionView(Struct, frozen=True):
@@ -102,9 +85,10 @@ class SessionView(Struct, frozen=True):
 
 
 class Visitor(Struct, frozen=True):
-    """Who asks; null when nobody is signed in."""
+    """Who asks; null when nobody is signed in. `impersonator_id` is the admin in their name."""
 
     user: User | None
+    impersonator_id: int | None = None
 
 
 class SessionsEnded(Struct, frozen=True):
@@ -124,18 +108,12 @@ class RealtimeToken(Struct, frozen=True):
     expires_in: int
 
 
-class Admission(Struct, frozen=True):
-    """Somebody came in: who they are, and the token of their new session."""
-
-    user: User
-    token: str
-
-
 class Client(Struct, frozen=True):
     """Where a sign-in comes from, as far as the request tells."""
 
     user_agent: str = ""
     address: str = ""
+    language: Language = "en"
 
 
 def user_channel(user_id: int) -> str:

@@ -3,9 +3,16 @@
 from app.accounts.service.accounts import Accounts
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.events import normal_email
+from app.accounts.service.factors import FactorSettings
+from app.accounts.service.impersonation import Impersonation
 from app.accounts.service.keys import ApiKeys
+from app.accounts.service.letterbox import Letterbox
+from app.accounts.service.mailed import MailedLinks
+from app.accounts.service.passkeys import Passkeys
+from app.accounts.service.proofs import Proofs
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
+from app.accounts.service.two_step import TwoStep
 from app.accounts.service.user_admin import UserAdmin
 
 __all__ = [
@@ -13,7 +20,14 @@ __all__ = [
     "ApiKeys",
     "DoorThrottle",
     "Doorway",
+    "FactorSettings",
+    "Impersonation",
+    "Letterbox",
+    "MailedLinks",
+    "Passkeys",
+    "Proofs",
     "Sessions",
+    "TwoStep",
     "UserAdmin",
     "normal_email",
 ]

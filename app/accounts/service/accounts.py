@@ -5,12 +5,15 @@ from typing import Any
 import msgspec
 from asyncpg import Connection, Record
 
+from app.accounts import policy
+from app.accounts.queries import factors, users
 from app.accounts.queries import sessions as session_queries
-from app.accounts.queries import users
 from app.accounts.schemas import (
     Admission,
+    Asked,
     ChangePassword,
     Client,
+    DeceptiveAddress,
     EmailTaken,
     LogIn,
     PasswordTooCommon,
@@ -23,6 +26,7 @@ from app.accounts.schemas import (
 )
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.events import PublishLog, announce, locked, normal_email
+from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
 from app.audit.service import Audit
@@ -30,6 +34,7 @@ from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database
 from app.infra.passwords import Passwords
 from app.infra.weak_passwords import WeakPasswords
+from app.kit.addresses import is_deceptive
 from app.kit.errors import NotFound, Unauthorized
 from app.kit.principal import Method, Principal, Role
 from app.kit.text import tidy
@@ -51,6 +56,7 @@ class Accounts:
         throttle: DoorThrottle,
         audit: Audit,
         log: DurableChannelLog,
+        letterbox: Letterbox,
         *,
         must_verify: bool,
         publish_log: PublishLog,
@@ -63,6 +69,7 @@ class Accounts:
         self._throttle = throttle
         self._audit = audit
         self._log = log
+        self._letterbox = letterbox
         self._must_verify = must_verify
         self._publish_log = publish_log
 
@@ -72,18 +79,23 @@ class Accounts:
         """A new account, signed in; None where the address must be confirmed first.
 
         Then nothing tells whether the address was free.
-        Raises PasswordTooCommon, TooManyRequests, and EmailTaken otherwise.
+        Raises DeceptiveAddress, PasswordTooCommon, TooManyRequests, and EmailTaken otherwise.
         """
         email, name = normal_email(form.email), tidy(form.name) if form.name else None
+        if is_deceptive(email):
+            raise DeceptiveAddress
         self._refuse_weak(form.password, email, name, "password")
         await self._throttle.admit_signup(client.address)
+        await self._throttle.admit_mail(email, client.address)
         password_hash = await self._passwords.hash(form.password)
         async with self._db.transaction() as tx:
-            row = await users.insert_user(tx, email, password_hash, name)
-            if self._must_verify:
-                return None
-            if row is None:
+            row = await users.insert_user(tx, email, password_hash, name, client.language)
+            if row is None and not self._must_verify:
                 raise EmailTaken
+            user_id = row["id"] if row else None
+            await self._letterbox.enqueue(tx, Asked("signup", email, client.language, user_id))
+            if row is None or self._must_verify:
+                return None
             return await self._doorway.admit(tx, row, client, Method.PASSWORD)
 
     async def log_in(self, form: LogIn, client: Client) -> Admission:
@@ -123,9 +135,12 @@ class Accounts:
     ) -> Admission:
         """Another password. All sessions end with their sockets; a new one is opened here.
 
-        Raises PasswordTooCommon, TooManyRequests, WrongPassword, Unauthorized.
+        Whoever has a second factor must have given it just now. Raises FreshProofRequired,
+        PasswordTooCommon, TooManyRequests, WrongPassword, Unauthorized.
         """
         user_id, email = principal.user_id, principal.email
+        if factors.ways_of(await factors.enrolled(self._db, user_id)):
+            policy.require_fresh(principal)
         self._refuse_weak(form.new_password, email, principal.name, "new_password")
         await self._throttle.admit_login(email, client.address)
         row = await users.credentials_by_id(self._db, user_id)
@@ -142,6 +157,7 @@ class Accounts:
             if principal.session_id not in ended:
                 raise Unauthorized  # ended meanwhile, and nothing is changed in its name
             token = await self._sessions.open_session(tx, user_id, client, principal.methods)
+            await self._letterbox.changed_password(tx, user_id)
             await self._record(tx, principal, "user.password-changed", user_id, {})
         await self._sessions.close_sockets(ended)
         return Admission(users.as_user(row), token)

@@ -4,6 +4,7 @@ import secrets
 import string
 import zlib
 
+from app.accounts import policy
 from app.accounts.queries import keys, users
 from app.accounts.schemas import ApiKey, CreateApiKey, NewApiKey, TooManyApiKeys
 from app.audit.service import Audit
@@ -39,6 +40,7 @@ class ApiKeys:
         self._audit = audit
         self._limiter = limiter
         self._rate = Rate("api-key", settings.requests_per_key_per_minute, 60.0)
+        self._staff_needs_two = settings.require_staff_second_factor
         self._most = settings.api_keys_per_user
 
     async def principal_by_key(self, key: str) -> Principal | None:
@@ -55,10 +57,14 @@ class ApiKeys:
         used_at = row["last_used_at"]
         if used_at is None or (now() - used_at).total_seconds() > SEEN_EVERY_S:
             await keys.touch_key(self._db, row["key_id"])
-        return keys.as_program(row)
+        return keys.as_program(row, staff_needs_two=self._staff_needs_two)
 
     async def create_key(self, principal: Principal, form: CreateApiKey) -> NewApiKey:
-        """A new key, shown this once. Raises InvalidInput, TooManyApiKeys."""
+        """A new key, shown this once.
+
+        Raises FreshProofRequired, SecondFactorRequired, InvalidInput, TooManyApiKeys.
+        """
+        policy.can_make_keys(principal)
         if form.expires_at is not None and form.expires_at <= now():
             raise InvalidInput(errors=[FieldError("expires_at", "a time to come")])
         key, key_id = new_key(), new_id()

@@ -4,14 +4,14 @@ import secrets
 from collections.abc import Collection, Iterable, Sequence
 
 import structlog
-from asyncpg import Connection
+from asyncpg import Connection, Record
 
 from app.accounts.queries import sessions, users
 from app.accounts.schemas import Client, SessionView
 from app.accounts.service.events import EndSockets
 from app.infra.db import Database
 from app.kit.clock import now
-from app.kit.errors import NotFound
+from app.kit.errors import NotFound, Unauthorized
 from app.kit.ids import new_id
 from app.kit.paging import Page, decode_cursor, encode_cursor
 from app.kit.principal import Method, Principal, Role
@@ -37,6 +37,8 @@ class Sessions:
     def __init__(self, db: Database, settings: Settings, *, end_sockets: EndSockets) -> None:
         self._db = db
         self._end_sockets = end_sockets
+        self._fresh_s = settings.fresh_proof_s
+        self._staff_needs_two = settings.require_staff_second_factor
         self._limits = (
             float(settings.staff_session_idle_s),
             float(settings.session_idle_s),
@@ -51,17 +53,20 @@ class Sessions:
             return None
         if (now() - row["last_seen_at"]).total_seconds() > SEEN_EVERY_S:
             await sessions.touch_session(self._db, row["session_id"])
-        return sessions.as_principal(row)
+        return self._principal(row)
 
     async def principal_by_session(self, session_id: str) -> Principal | None:
         """The person of a session named by a realtime token; None when it has ended."""
         row = await sessions.live_session(self._db, session_id, self._limits)
-        return sessions.as_principal(row) if row else None
+        return self._principal(row) if row else None
 
     async def living_sessions(self, session_ids: Collection[str]) -> dict[str, Role]:
-        """Those of the sessions that have not ended, with the role that their person has now."""
+        """Those of the sessions that have not ended, with the role that counts in them now."""
         rows = await sessions.live_sessions(self._db, list(session_ids), self._limits)
-        return {row["session_id"]: Role(row["role"]) for row in rows}
+        needs_two = self._staff_needs_two
+        return {
+            row["session_id"]: sessions.rights_of(row, staff_needs_two=needs_two) for row in rows
+        }
 
     async def list_sessions(
         self, principal: Principal, limit: int, cursor: str | None
@@ -130,6 +135,18 @@ class Sessions:
         log.info("session.opened", user_id=user_id, methods=list(methods), address=client.address)
         return token
 
+    async def renew(self, tx: Connection, principal: Principal, *methods: Method) -> str:
+        """The new token of the session that asks, after a fresh proof (ASVS 5.0, 7.2.4).
+
+        Raises Unauthorized when it has ended meanwhile.
+        """
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        if not await sessions.renew_session(
+            tx, principal.user_id, principal.session_id, token_hash(token), methods
+        ):
+            raise Unauthorized
+        return token
+
     async def close_sockets(self, ended: Iterable[str]) -> int:
         """After the commit: close what these sessions had open, in every process."""
         count = 0
@@ -137,3 +154,6 @@ class Sessions:
             await self._end_sockets(session_id)
             count += 1
         return count
+
+    def _principal(self, row: Record) -> Principal:
+        return sessions.as_principal(row, self._fresh_s, staff_needs_two=self._staff_needs_two)

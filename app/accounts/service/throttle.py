@@ -12,7 +12,7 @@ from app.settings import Settings
 
 
 class DoorThrottle:
-    """The limits of signing in and signing up."""
+    """The limits of signing in, signing up and asking for mail."""
 
     def __init__(self, limiter: RateLimiter, settings: Settings) -> None:
         self._limiter = limiter
@@ -21,6 +21,16 @@ class DoorThrottle:
         self._everybody = Rate("login-everybody", settings.wrong_logins_per_minute, 60.0)
         self._account = Backoff(
             "login-account",
+            settings.login_free_attempts,
+            settings.login_delay_s,
+            settings.login_delay_max_s,
+            settings.login_forget_s,
+        )
+        self._link = Rate("link-address", settings.links_per_address_per_minute, 60.0)
+        self._mail = Rate("mail-address", settings.mails_per_address_per_hour, 3600.0)
+        self._mailbox = Rate("mail-account", settings.mails_per_account_per_hour, 3600.0)
+        self._factor = Backoff(
+            "factor-account",
             settings.login_free_attempts,
             settings.login_delay_s,
             settings.login_delay_max_s,
@@ -38,9 +48,34 @@ class DoorThrottle:
         await self._limiter.give_back(self._everybody, "")
         await self._limiter.forget(self._account, self._subject(email))
 
+    async def admit_factor(self, user_id: int, address: str) -> None:
+        """Count a second proof of a person whose first was right. Raises TooManyRequests."""
+        await self.admit_ceremony(address)
+        await self._limiter.spend((self._factor, str(user_id)))
+
+    async def forgive_factor(self, user_id: int) -> None:
+        """The second proof was right."""
+        await self._limiter.forget(self._factor, str(user_id))
+
+    async def admit_ceremony(self, address: str) -> None:
+        """Count a step that names no account yet. Raises TooManyRequests."""
+        await self._limiter.spend((self._address, network_of(address)))
+
     async def admit_signup(self, address: str) -> None:
         """Count a new account. Raises TooManyRequests."""
         await self._limiter.spend((self._signup, network_of(address)))
+
+    async def admit_mail(self, email: str, address: str) -> None:
+        """Count a request for mail, whoever lives there: nobody's mailbox is flooded.
+
+        Raises TooManyRequests.
+        """
+        await self._limiter.spend((self._mail, network_of(address)))
+        await self._limiter.spend((self._mailbox, self._subject(email)))
+
+    async def admit_link(self, address: str) -> None:
+        """Count the use of a mailed link. Raises TooManyRequests."""
+        await self._limiter.spend((self._link, network_of(address)))
 
     def _subject(self, email: str) -> str:
         """Redis learns no addresses, and its keys have one length."""

@@ -136,8 +136,14 @@ class Instance:
     def environment(self, servers: list[Server]) -> dict[str, str]:
         """What our own processes see: our defaults, then the servers, then what was given."""
         own = f"http://{LOOPBACK}:{self.port},http://localhost:{self.port}"
-        env = {"SICERDAS_PUBLIC_ORIGINS": own, "SICERDAS_REQUIRE_VERIFIED_EMAIL": "false"}
+        env = {
+            "SICERDAS_PUBLIC_ORIGINS": own,
+            "SICERDAS_REQUIRE_VERIFIED_EMAIL": "false",
+            "SICERDAS_REQUIRE_STAFF_SECOND_FACTOR": "false",
+        }
         env["SICERDAS_SECRET"] = self.home.secret("secret")
+        if not self._given.get("SICERDAS_SMTP_URL"):
+            env["SICERDAS_DEV_OUTBOX"] = str(self.home.path / "mail")
         env |= NO_MODEL
         for server in servers:
             env |= server.environment()
@@ -166,6 +172,8 @@ class Instance:
         self._say(f"  open {address} for the library, {address}/api/docs for the API")
         names = ", ".join(f"{name}@example.org" for name in DEMO_ACCOUNTS)
         self._say(f"  demo accounts: {names}; password: {DEMO_PASSWORD}")
+        if not self._given.get("SICERDAS_SMTP_URL"):
+            self._say(f"  mails stay here: {address}/dev/mail")
         self._say(f"  logs: {self.home.logs} (prepared in {self._seconds()}; Ctrl-C stops all)")
 
     def _seconds(self) -> str:

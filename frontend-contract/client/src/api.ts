@@ -1,5 +1,6 @@
 /** One function per REST operation that a browser needs. */
 
+import { factorCalls } from './factors.ts';
 import type { Http, Query } from './http.ts';
 import type {
   Book,
@@ -21,6 +22,7 @@ import type {
   Role,
   Session,
   SessionsEnded,
+  SignedIn,
   User,
   Visitor,
 } from './types.ts';
@@ -41,7 +43,7 @@ export type Api = ReturnType<typeof createApi>;
 export function createApi(http: Http) {
   return {
     info: () => http.call<Info>('GET', '/info'),
-    auth: authCalls(http),
+    auth: { ...authCalls(http), ...factorCalls(http) },
     users: userCalls(http),
     books: bookCalls(http),
     categories: (query: Query = {}) => http.call<Page<Category>>('GET', '/categories', { query: { limit: 100, ...query } }),
@@ -58,7 +60,7 @@ function authCalls(http: Http) {
     signup: (email: string, password: string, name: string) =>
       http.call<unknown>('POST', '/auth/signup', { body: { email, password, name } }),
     login: (email: string, password: string) =>
-      http.call<unknown>('POST', '/auth/login', { body: { email, password } }),
+      http.call<SignedIn>('POST', '/auth/login', { body: { email, password } }),
     logout: () => http.call<void>('POST', '/auth/logout', { body: {} }),
     changePassword: (current_password: string, new_password: string) =>
       http.call<unknown>('PUT', '/auth/password', { body: { current_password, new_password } }),
@@ -78,6 +80,7 @@ function userCalls(http: Http) {
     list: (query: Query) => http.call<Page<User>>('GET', '/users', { query }),
     setRole: (id: number, role: Role) => http.call<User>('PUT', `/users/${id}/role`, { body: { role } }),
     deactivate: (id: number) => http.call<User | undefined>('POST', `/users/${id}/deactivate`, { body: {} }),
+    resetFactors: (id: number) => http.call<SessionsEnded>('POST', `/users/${id}/factors/reset`, { body: {} }),
     signOut: (id: number) => http.call<SessionsEnded>('POST', `/users/${id}/sign-out`, { body: {} }),
     reactivate: (id: number) => http.call<User | undefined>('POST', `/users/${id}/reactivate`, { body: {} }),
   };

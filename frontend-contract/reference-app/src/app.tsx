@@ -6,6 +6,7 @@ import { t } from './lib/i18n.ts';
 import { Library } from './pages/Library.tsx';
 import { Empty, Toasts } from './ui/feedback.tsx';
 import { Header } from './ui/Header.tsx';
+import { ProofOutlet } from './ui/ProofDialog.tsx';
 import { ReportOutlet } from './ui/ReportDialog.tsx';
 
 const BookPage = lazy(() => import('./pages/Book.tsx').then((page) => page.BookPage));
@@ -32,6 +33,7 @@ export function App() {
         <Pages />
       </main>
       <ReportOutlet />
+      <ProofOutlet />
       <Toasts />
     </LocationProvider>
   );

@@ -4,11 +4,20 @@ Each room keeps its rows in its own module; here they come together. A row is na
 operation id, or by `METHOD /path` where an address has none.
 """
 
-from tests.security.matrix import accounts, catalog, chat, doors, reports, topics
+from tests.security.matrix import (
+    accounts,
+    catalog,
+    chat,
+    doors,
+    factors,
+    mailed,
+    reports,
+    topics,
+)
 from tests.security.matrix.rows import Row
 
 ROWS: dict[str, Row] = {}
-for room in (accounts, catalog, chat, doors, reports):
+for room in (accounts, catalog, chat, doors, factors, mailed, reports):
     assert not ROWS.keys() & room.ROWS.keys()
     ROWS |= room.ROWS
 

@@ -32,6 +32,10 @@ async def a_reason(scene: Scene) -> Given:
     return Given({"user_id": scene.owner.id}, json={"reason": "Spam"})
 
 
+async def an_errand(scene: Scene) -> Given:
+    return Given({"user_id": scene.owner.id}, json={"reason": "Ticket 17"})
+
+
 async def an_api_key(scene: Scene) -> Given:
     form = CreateApiKey(name="Script", scopes=[Scope.CATALOG_READ])
     made = await scene.world.house.api_keys.create_key(scene.owner.principal, form)
@@ -61,6 +65,9 @@ ROWS = {
     "setUserRole": Row(only("admin", status=200), a_new_role),
     "deactivateUser": Row(only("admin", status=200), a_reason),
     "reactivateUser": Row(only("admin", status=200), a_person),
+    "verifyUser": Row(only("admin", status=200), a_person),
+    "impersonateUser": Row(only("admin", status=200), an_errand),
+    "endImpersonation": Row(signed_in(409)),
     "signOutUser": Row(only("admin", status=200), a_person),
     "listAudit": Row(only("admin", status=200)),
     "verifyAudit": Row(only("admin", status=200)),

@@ -1,4 +1,6 @@
 /** Every word of the app in English. The Indonesian dictionary must have exactly the same keys. */
+import { factors } from './factors.en.ts';
+
 export const en = {
   'app.skip': 'Skip to content',
   'app.loading': 'Loading…',
@@ -275,6 +277,7 @@ export const en = {
   'error.report-filed-again': 'You have reported this already; it is with the moderators.',
   'error.conflict': 'Somebody else was first. Please reload.',
   'error.precondition-failed': 'It has changed meanwhile. Please reload.',
+  ...factors,
 } as const;
 
 export type Key = keyof typeof en;

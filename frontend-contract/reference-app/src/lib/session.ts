@@ -1,12 +1,22 @@
 /** Who is here, and the one live connection that belongs to them. */
 
-import { createApi, createHttp, Realtime, type Info, type LinkState, type User } from '@sicerdas/client';
+import {
+  createApi,
+  createHttp,
+  Realtime,
+  type Info,
+  type LinkState,
+  type SecondStep,
+  type SignedIn,
+  type User,
+} from '@sicerdas/client';
 import { batch, computed, signal } from '@preact/signals';
 import { t } from './i18n.ts';
+import { proveAnew } from './proof.ts';
 import { remember } from './store.ts';
 import { toast } from './toast.ts';
 
-export const api = createApi(createHttp());
+export const api = createApi(createHttp('/api/v1', undefined, proveAnew));
 
 /** `undefined` until the server has said who we are. */
 export const me = signal<User | null | undefined>(undefined);
@@ -34,8 +44,20 @@ export async function start(): Promise<void> {
   }
 }
 
-export async function login(email: string, password: string): Promise<void> {
-  await api.auth.login(email, password);
+/** Null when one is in; else what the second step of the sign-in needs. */
+export async function login(email: string, password: string): Promise<SecondStep | null> {
+  return admitted(await api.auth.login(email, password));
+}
+
+/** Any door answers like this: somebody is in, or a second step is asked for. */
+export async function admitted(answer: SignedIn): Promise<SecondStep | null> {
+  if (answer.second_factor) return answer.second_factor;
+  become(answer.user ?? (await api.users.me()));
+  return null;
+}
+
+/** The session has other rights now: the socket's are those with which it connected. */
+export async function rightsChanged(): Promise<void> {
   become(await api.users.me());
 }
 

@@ -1,0 +1,94 @@
+"""What goes in and out of the doors that mail opens."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from app.accounts.schemas.people import Email, NewPassword
+from app.kit.errors import BadRequest, FieldError, InvalidInput
+from app.kit.language import Language
+
+MailedToken = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+
+
+class Purpose(StrEnum):
+    """What a mailed link is good for; the database holds the same words in a constraint."""
+
+    VERIFY = "verify"
+    RESET = "reset"
+    SIGN_IN = "sign-in"
+    CHANGE = "change"
+    UNDO = "undo"
+
+
+AskedFor = Literal["verify", "reset", "sign-in"]
+"""What anybody may ask for by an address alone."""
+
+
+class AskForMail(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose mailbox a link shall go to; only an account's own address gets one."""
+
+    email: Email
+
+
+class UseMailedLink(Struct, frozen=True, forbid_unknown_fields=True):
+    """The token of a link, from the fragment of its address."""
+
+    token: MailedToken
+
+
+class ResetPassword(Struct, frozen=True, forbid_unknown_fields=True):
+    """The token of a link, and the password that counts from now on."""
+
+    token: MailedToken
+    password: NewPassword
+
+
+class SignInByMail(Struct, frozen=True, forbid_unknown_fields=True):
+    """The token of a link; `bearer` answers the session's token and sets no cookie."""
+
+    token: MailedToken
+    transport: Literal["cookie", "bearer"] = "cookie"
+
+
+class ChangeEmail(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another address for one's account; it counts once its mailbox has confirmed it."""
+
+    email: Email
+
+
+class AddressConfirmed(Struct, frozen=True):
+    """What the link did: confirmed an address, changed it, or brought the former one back."""
+
+    done: Literal["confirmed", "changed", "restored"]
+
+
+class Asked(Struct, frozen=True):
+    """The job after a request for mail: looks whether there is anybody to write to.
+
+    It is enqueued for every address alike, so the time of the answer tells nothing.
+    """
+
+    purpose: Literal["signup", "verify", "reset", "sign-in", "change"]
+    email: str
+    language: Language
+    user_id: int | None = None
+    """Whose new account it is, or who asks for another address."""
+
+
+class LinkUnusable(BadRequest):
+    """One answer for a link that was used, has expired, was replaced, or never existed."""
+
+    code = "link-unusable"
+    title = "This link was used, has expired, or was replaced by a newer one"
+
+
+class DeceptiveAddress(InvalidInput):
+    """A new address of an unknown form, or with letters of several scripts."""
+
+    code = "deceptive-address"
+    title = "This address mixes scripts or uses signs that addresses do not have"
+
+    def __init__(self) -> None:
+        super().__init__(errors=[FieldError("email", self.title)])

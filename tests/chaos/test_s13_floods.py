@@ -1,0 +1,174 @@
+"""S13: floods: too many commands, half handshakes, sockets that say nothing; neighbours go on."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.hostile import HANDSHAKE, close_codes, masked_text
+from tests.support.peer import Peer, crowd, crowd_server
+from tests.support.report import FULL, Report, sized
+
+pytestmark = pytest.mark.chaos
+
+LIMITS = {"max_user_connections": 20_000, "drain_s": 0.01}
+NEIGHBOURS = 10
+FLOODERS, FLOOD_S = sized((1, 3), (10, 30))
+FRAMES_PER_S = 1_000
+ENOUGH = 1_000
+"""Frames after which nobody is heard any more: burst, as many refusals, and the line's length."""
+HALF_OPEN, OPENED_PER_S = sized((500, 1_000), (5_000, 1_000))
+HEAD_S, CONNECT_S = sized((1.0, 1.0), (10.0, 8.0))
+GONE_S = HALF_OPEN / OPENED_PER_S + CONNECT_S + 10
+NEIGHBOUR_FACTOR = 2
+NEIGHBOUR_FLOOR_MS = 50
+"""Below this a ratio says nothing on a shared machine."""
+NEIGHBOUR_MS = 2_000
+"""The bound at commit size, where only zeros may fail."""
+
+
+@asynccontextmanager
+async def neighbourhood(**limits: float) -> AsyncIterator[tuple["Neighbours", str]]:
+    """A server, some listeners that do nothing wrong, and its address."""
+    wanted = ((f"n{n}", "", ["log:1"]) for n in range(NEIGHBOURS))
+    async with crowd_server(**LIMITS, **limits) as (server, url), crowd(url, wanted) as ears:
+        yield Neighbours(server, ears), url
+
+
+class Neighbours:
+    """Who must not notice anything."""
+
+    def __init__(self, server: Peer, ears: Peer) -> None:
+        self._server, self._ears = server, ears
+        self.before_ms = 0.0
+
+    async def listen(self, number: int) -> dict[str, float]:
+        """Hear so many facts, a hundred a second; what was heard, and how late."""
+        told = await self._server.ask("publish", channels=["log:1"], number=number, per_s=100)
+        late = await self._ears.ask("level", heads=told["heads"], within_s=10)
+        return {**await self._ears.ask("report"), **late}
+
+    async def judge(self, report: Report, during: dict[str, float]) -> None:
+        """Nothing missing, nobody dropped, and hardly later than before."""
+        report.missing = int(during["missing"] + during["behind"])
+        report.duplicated = int(during["duplicated"])
+        report.p99 = during["p99_ms"]
+        report.extra["before_ms"] = self.before_ms
+        report.demand("the neighbours stayed", not during["connects"])
+        allowed_ms = max(NEIGHBOUR_FACTOR * self.before_ms, NEIGHBOUR_FLOOR_MS)
+        bound_ms = allowed_ms if FULL else NEIGHBOUR_MS
+        report.demand("the neighbours' p99", report.p99 <= bound_ms)
+
+
+@dataclass
+class Flooder:
+    """One user who sends a thousand commands a second, and comes back when sent away."""
+
+    url: str
+    sent: int = 0
+    codes: set[int] = field(default_factory=set)
+    errors: set[int] = field(default_factory=set)
+
+    async def live(self, seconds: float) -> "Flooder":
+        """Flood one connection after another."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            answer = await self._flood(end)
+            self.codes |= set(close_codes(answer))
+            found = re.findall(rb'"error":\{"code":(\d+)', answer)
+            self.errors |= {int(code) for code in found}
+        return self
+
+    async def _flood(self, end: float) -> bytes:
+        address = urlsplit(self.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        try:
+            writer.write(HANDSHAKE)
+            opened = await reader.readuntil(b"\r\n\r\n")
+            heard = asyncio.create_task(to_the_end(reader, opened))
+            writer.write(masked_text('{"id":1,"connect":{"token":"flood"}}'))
+            with suppress(OSError):
+                await self._send(writer, heard, end)
+            async with asyncio.timeout(10):
+                return await heard
+        finally:
+            writer.transport.abort()
+
+    async def _send(
+        self, writer: asyncio.StreamWriter, heard: asyncio.Task[bytes], end: float
+    ) -> None:
+        begun, sent = time.monotonic(), 0
+        # Never fewer than it takes to be sent away: the last connection ends by 3013 as well.
+        while not heard.done() and (time.monotonic() < end or sent < ENOUGH):
+            while sent < (time.monotonic() - begun) * FRAMES_PER_S:
+                sent += 1
+                command = {"id": sent + 1, "rpc": {"method": "echo", "data": 1}}
+                writer.write(masked_text(json.dumps(command)))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        self.sent += sent
+
+
+async def to_the_end(reader: asyncio.StreamReader, answer: bytes = b"") -> bytes:
+    """Everything until the close frame.
+
+    Begin at once: what lies in the reader is lost when a reset follows, and a server resets
+    whoever leaves its goodbye without an answer.
+    """
+    with suppress(ConnectionError):
+        while not close_codes(answer) and (more := await reader.read(65_536)):
+            answer += more
+    return answer
+
+
+@pytest.mark.timeout(sized(60, 300))
+async def test_s13_a_flood_ends_its_own_connection_only() -> None:
+    """A thousand frames a second: error 111, then 3013; the neighbours hear all in time."""
+    report = Report("S13-flood", clients=FLOODERS)
+    async with neighbourhood() as (neighbours, url):
+        neighbours.before_ms = (await neighbours.listen(100))["p99_ms"]
+        flooding = [asyncio.create_task(Flooder(url).live(FLOOD_S)) for _ in range(FLOODERS)]
+        during = await neighbours.listen(FLOOD_S * 100)
+        ends = await asyncio.gather(*flooding)
+        await neighbours.judge(report, during)
+    report.events = sum(one.sent for one in ends)
+    report.extra["codes"] = sorted(set().union(*(one.codes for one in ends)))
+    report.demand("limited by code", all(one.errors == {111} for one in ends))
+    report.demand("closed by code", all(one.codes == {3013} for one in ends))
+    report.conclude()
+
+
+@pytest.mark.timeout(sized(60, 300))
+async def test_s13_half_open_handshakes_hurt_nobody() -> None:
+    """Half a handshake is dropped, a socket without `connect` is closed by 3502, others go on."""
+    report = Report("S13-half-open", clients=HALF_OPEN)
+    limits = {"connect_timeout_s": CONNECT_S, "head_timeout_s": HEAD_S}
+    async with neighbourhood(**limits) as (neighbours, url):
+        neighbours.before_ms = (await neighbours.listen(100))["p99_ms"]
+        address = urlsplit(url)
+
+        async def live(number: int) -> bytes:
+            await asyncio.sleep(number / OPENED_PER_S)
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            try:
+                writer.write(HANDSHAKE if number % 2 else HANDSHAKE[:60])
+                return await to_the_end(reader)
+            finally:
+                writer.transport.abort()
+
+        lives = [asyncio.create_task(live(n)) for n in range(HALF_OPEN)]
+        during = await neighbours.listen(int(100 * (GONE_S - 8)))
+        async with asyncio.timeout(GONE_S):
+            answers = await asyncio.gather(*lives)
+        await neighbours.judge(report, during)
+    codes = {(close_codes(answer) or [0])[0] for answer in answers[1::2]}
+    report.extra["codes"] = sorted(codes)
+    report.demand("closed by code", codes == {3502})
+    report.demand("half a handshake is dropped", not any(answers[0::2]))
+    report.conclude()
