@@ -12,10 +12,13 @@ import type {
   ConversationHead,
   Counters,
   Cover,
+  Departure,
   Group,
+  Identity,
   Info,
   InteractionType,
   Page,
+  Provider,
   Report,
   ReportDraft,
   ReportStatus,
@@ -44,6 +47,7 @@ export function createApi(http: Http) {
   return {
     info: () => http.call<Info>('GET', '/info'),
     auth: { ...authCalls(http), ...factorCalls(http) },
+    identities: identityCalls(http),
     users: userCalls(http),
     books: bookCalls(http),
     categories: (query: Query = {}) => http.call<Page<Category>>('GET', '/categories', { query: { limit: 100, ...query } }),
@@ -70,6 +74,18 @@ function authCalls(http: Http) {
     endSession: (id: string) => http.call<void>('DELETE', `/auth/sessions/${id}`),
     endOtherSessions: () => http.call<SessionsEnded>('POST', '/auth/sessions/revoke-others', { body: {} }),
     endAllSessions: () => http.call<SessionsEnded>('POST', '/auth/sessions/revoke-all', { body: {} }),
+  };
+}
+
+/** Other providers that vouch for people. A departure is an address that the browser goes to itself. */
+function identityCalls(http: Http) {
+  return {
+    providers: () => http.call<Page<Provider>>('GET', '/auth/providers'),
+    startSignIn: (provider: string, next: string) =>
+      http.call<Departure>('POST', `/auth/federated/${provider}/start`, { body: { next } }),
+    startLink: (provider: string) => http.call<Departure>('POST', `/auth/identities/${provider}/link`, { body: {} }),
+    list: () => http.call<Page<Identity>>('GET', '/auth/identities'),
+    unlink: (id: string) => http.call<void>('DELETE', `/auth/identities/${id}`),
   };
 }
 

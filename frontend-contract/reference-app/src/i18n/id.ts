@@ -1,6 +1,7 @@
 /** Semua kata aplikasi ini dalam bahasa Indonesia. */
 import type { Dictionary } from './en.ts';
 import { factors } from './factors.id.ts';
+import { federated } from './federated.id.ts';
 
 export const id: Dictionary = {
   'app.skip': 'Langsung ke isi',
@@ -278,5 +279,6 @@ export const id: Dictionary = {
   'error.report-filed-again': 'Anda sudah melaporkannya; laporan itu ada pada moderator.',
   'error.conflict': 'Orang lain lebih dahulu. Silakan muat ulang.',
   'error.precondition-failed': 'Sementara itu sudah berubah. Silakan muat ulang.',
+  ...federated,
   ...factors,
 };

@@ -12,6 +12,7 @@ import { toast } from '../lib/toast.ts';
 import { FactorSections } from '../ui/FactorSections.tsx';
 import { Guarded } from '../ui/feedback.tsx';
 import { Field } from '../ui/Field.tsx';
+import { LinkedAccounts } from '../ui/LinkedAccounts.tsx';
 import { PasswordForm } from '../ui/PasswordForm.tsx';
 import { SessionList } from '../ui/SessionList.tsx';
 import { initials, nameOf } from '../lib/text.ts';
@@ -24,6 +25,7 @@ export function Account() {
         <Profile />
         <FactorSections />
         <Security />
+        <LinkedAccounts />
       </Guarded>
     </div>
   );

@@ -12,6 +12,7 @@ import { nameOf, ownPath } from '../lib/text.ts';
 import { toast } from '../lib/toast.ts';
 import { Field } from '../ui/Field.tsx';
 import { Mark } from '../ui/icons.tsx';
+import { ArrivalProblem, ProviderButtons } from '../ui/Providers.tsx';
 import { PasskeyDoor } from '../ui/PasskeyDoor.tsx';
 import { SecondStepForm } from '../ui/SecondStepForm.tsx';
 
@@ -129,6 +130,7 @@ function Door({ title, isNew, other, onSubmit, before = null, children }: DoorPr
     <div class="door">
       <Mark />
       <h1>{title}</h1>
+      <ArrivalProblem />
       <form class="form" onSubmit={submit}>
         {isNew && (
           <Field name="name" label={t('auth.name')} hint={t('auth.nameHint')} autocomplete="name" problem={fields.get('name')} required />
@@ -152,6 +154,7 @@ function Door({ title, isNew, other, onSubmit, before = null, children }: DoorPr
           {title}
         </button>
       </form>
+      <ProviderButtons />
       {children}
       <p class="door__other">
         {other.question} <a href={other.href}>{other.text}</a>
