@@ -77,7 +77,12 @@ def create_app(settings: Settings) -> Litestar:
     flood = FloodGuard(settings.requests_per_address_per_minute)
     origins = (*(settings.public_origins or (CALLED_ADDRESS,)), *settings.cors_origins)
     known = KnownSessions(house.node, house.identity_of_session_token)
-    gate = Gate(house.node, known.authenticate, origins)
+    gate = Gate(
+        house.node,
+        known.authenticate,
+        origins,
+        emulated_per_minute=settings.emulated_frames_per_address_per_minute,
+    )
     door = SocketDoor(
         house.node, known.authenticate, origins, recall=known.recall, admits=flood.admits
     )

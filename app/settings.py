@@ -98,6 +98,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """However it is used, an admin's session in somebody's name ends after so long."""
     requests_per_address_per_minute: int = 6000
     """A flood guard, counted by each process for itself."""
+    emulated_frames_per_address_per_minute: int = 3000
+    """What clients behind HTTP streams send upwards; counted likewise."""
     view_window_s: int = 30 * 60
     """A viewer counts once per book in this window."""
     answers_per_minute: int = 5
