@@ -21,6 +21,7 @@ from app.infra.channel_log import renew_epochs
 from app.infra.db import Database
 from app.infra.embedded.faults import EmbeddedError
 from app.infra.embedded.instance import run_instance
+from app.infra.logs import adopt_library_logs
 from app.infra.migrations import MigrationFailed, known_ids, migrate, pending_ids
 from app.kit.errors import AppError
 from app.kit.principal import Role
@@ -114,6 +115,7 @@ def _say(text: str) -> None:
 def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
     settings = Settings.from_env(env)
     _demand_migrated(settings)
+    adopt_library_logs(settings.log_format)
     config = uvicorn.Config(
         APP_FACTORY,
         factory=True,
@@ -131,6 +133,7 @@ def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
         server_header=False,
         access_log=False,
+        log_config=None,
     )
     run = pkgutil.resolve_name(SERVER)
     return int(run(config))
