@@ -20,10 +20,12 @@ from app.http.bodies import StrictRequest, no_upload
 from app.http.cors import with_cors
 from app.http.dev_mail import dev_mail_routes
 from app.http.docs import contract_routes
-from app.http.flood import with_flood_guard
+from app.http.door import SocketDoor
+from app.http.flood import FloodGuard
 from app.http.headers import with_head, with_headers
 from app.http.health import Check, health_routes
 from app.http.idempotency import IdempotencyMiddleware
+from app.http.known_sessions import KnownSessions
 from app.http.listening import listening_route
 from app.http.metrics import Metrics
 from app.http.origins import CALLED_ADDRESS
@@ -34,21 +36,19 @@ from app.http.reach import within_reach
 from app.http.sessions import (
     Doors,
     SessionMiddleware,
-    cookie_token,
     provide_principal,
     provide_viewer,
     signed_in,
 )
-from app.http.sockets import AuthenticateCookie, socket_route
+from app.http.sockets import DOOR, socket_route
 from app.http.streams import Gate, stream_routes
 from app.infra.db import translate
-from app.infra.logs import configure_logs
+from app.infra.logs import adopt_library_logs
 from app.infra.mail import DevOutbox
 from app.interactions import routes as interactions_routes
 from app.media import routes as media_routes
 from app.reports import routes as reports_routes
 from app.settings import Settings
-from realtime import Identity
 
 FEATURES = [
     accounts_routes,
@@ -65,7 +65,7 @@ REQUIRED_PARTS = frozenset({"database", "process"})
 def from_env() -> Litestar:
     """The app of `python -m app serve`: everything from the environment."""
     settings = Settings.from_env()
-    configure_logs(settings.log_format)
+    adopt_library_logs(settings.log_format)
     return create_app(settings)
 
 
@@ -74,8 +74,18 @@ def create_app(settings: Settings) -> Litestar:
     house = House(settings)
     pages = Pages(settings.frontend_dist)
     metrics = Metrics(_gauges(house), house.jobs.look)
+    flood = FloodGuard(settings.requests_per_address_per_minute)
     origins = (*(settings.public_origins or (CALLED_ADDRESS,)), *settings.cors_origins)
-    gate = Gate(house.node, _cookie_identity(house), origins)
+    known = KnownSessions(house.node, house.identity_of_session_token)
+    gate = Gate(
+        house.node,
+        known.authenticate,
+        origins,
+        emulated_per_minute=settings.emulated_frames_per_address_per_minute,
+    )
+    door = SocketDoor(
+        house.node, known.authenticate, origins, recall=known.recall, admits=flood.admits
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -86,7 +96,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             Router("/api/v1", route_handlers=_feature_routes()),
             *media_routes.root_routes,
-            socket_route(house.node, _cookie_identity(house), origins),
+            socket_route(door),
             *stream_routes(gate),
             listening_route(gate),
             *health_routes(_checks(house), required=REQUIRED_PARTS),
@@ -109,7 +119,7 @@ def create_app(settings: Settings) -> Litestar:
         ],
         exception_handlers=handlers(pages.fallback, translate, no_upload),
         lifespan=[lifespan],
-        state=State({"house": house, "drain": house.node.drain}),
+        state=State({"house": house, "drain": house.node.drain, DOOR: door}),
         request_class=StrictRequest,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=None,
@@ -117,9 +127,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     for handler in contract_routes(documents(app), settings.contract_dir / "docs" / "dist"):
         app.register(handler)
-    guarded = with_flood_guard(
-        with_head(app.asgi_handler), settings.requests_per_address_per_minute
-    )
+    guarded = flood.around(with_head(app.asgi_handler))
     app.asgi_handler = metrics.around(with_headers(with_cors(guarded, settings.cors_origins)))
     return app
 
@@ -143,6 +151,8 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "mailed_links": house.mailed_links,
         "api_keys": house.api_keys,
         "user_admin": house.user_admin,
+        "federation": house.federation,
+        "identities": house.identities,
         "impersonation": house.impersonation,
         "two_step": house.two_step,
         "factors": house.factors,
@@ -170,14 +180,6 @@ def _gauges(house: House) -> dict[str, tuple[str, Callable[[], float]]]:
         "realtime_channels": ("How many channels are heard here?", lambda: node.state.channels),
         "realtime_broker_connected": ("Is Redis there?", lambda: float(node.state.connected)),
     }
-
-
-def _cookie_identity(house: House) -> AuthenticateCookie:
-    async def identity(scope: Any) -> Identity | None:
-        token = cookie_token(scope)
-        return await house.identity_of_session_token(token) if token else None
-
-    return identity
 
 
 def _constant(thing: Any) -> Provide:

@@ -1,48 +1,44 @@
 """What a session asks of the world: bytes to send, a close, or work that needs I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from realtime.codes import Disconnect
 from realtime.messages import Command, HistoryRequest, SubscribeRequest
 from realtime.protocol import Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """Put this frame on the outgoing queue."""
 
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(msgspec.Struct, frozen=True):
     """Flush what can be flushed, then close with this code."""
 
     disconnect: Disconnect
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticate:
+class Authenticate(msgspec.Struct, frozen=True):
     """Verify the token of `connect`; answer with `Session.connected` or `refused`."""
 
     id: int
     token: str
     data: bytes = b"null"
-    subs: Mapping[str, SubscribeRequest] = field(default_factory=dict)
+    subs: Mapping[str, SubscribeRequest] = {}
     """Where the client stood in channels that the server had subscribed it to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renew:
+class Renew(msgspec.Struct, frozen=True):
     """Verify the token of `refresh`; answer with `Session.refreshed` or `refused`."""
 
     id: int
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class RenewChannel:
+class RenewChannel(msgspec.Struct, frozen=True):
     """Verify the token of `sub_refresh`; answer with `Session.answered` or `refused`."""
 
     id: int
@@ -50,8 +46,7 @@ class RenewChannel:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(msgspec.Struct, frozen=True):
     """Publish to a channel, where its family allows that."""
 
     id: int
@@ -59,24 +54,21 @@ class Publish:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(msgspec.Struct, frozen=True):
     """Hand a message that wants no answer to the application."""
 
     data: bytes
     id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Enrol:
+class Enrol(msgspec.Struct, frozen=True):
     """Subscribe the client from the server's side."""
 
     channel: str
     id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Expel:
+class Expel(msgspec.Struct, frozen=True):
     """Take the client off a channel whose grant has expired, or clear up behind a lost one."""
 
     channel: str
@@ -84,24 +76,21 @@ class Expel:
     id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(msgspec.Struct, frozen=True):
     """Authorise and subscribe; answer with `Session.subscribed` or `join_refused`."""
 
     id: int
     request: SubscribeRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(msgspec.Struct, frozen=True):
     """Take the connection off the channel; answer with `Session.unsubscribed`."""
 
     id: int
     channel: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """Run an rpc method."""
 
     id: int
@@ -109,8 +98,7 @@ class Call:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ReadPresence:
+class ReadPresence(msgspec.Struct, frozen=True):
     """Read who is on a channel; `stats` asks for the numbers only."""
 
     id: int
@@ -118,8 +106,7 @@ class ReadPresence:
     stats: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReadHistory:
+class ReadHistory(msgspec.Struct, frozen=True):
     """Read publications of a channel."""
 
     id: int

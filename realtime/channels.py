@@ -64,6 +64,13 @@ class Channels:
         """Return the channel if it is open here."""
         return self._open.get(name)
 
+    def standing(self, name: str) -> OrderedChannel | None:
+        """Return an ordered channel that is open here and knows where it stands."""
+        channel = self._open.get(name)
+        if not isinstance(channel, OrderedChannel) or name in self._starting:
+            return None
+        return channel if channel.last >= 0 else None
+
     def ordered(self, delivery: Delivery) -> dict[str, OrderedChannel]:
         """Return the open channels of one ordered class that have a known place."""
         return {

@@ -121,6 +121,10 @@ class Commands:
         self._welcome(connection, work, identity, connection.checked_at, NO_WELCOME, [])
         return True
 
+    def join(self, connection: Connection, work: JoinWork) -> bool:
+        """Answer a `subscribe` that nothing has to be asked for."""
+        return self._subscribing.join_at_once(connection, work)
+
     def explain(self, error: Exception) -> RealtimeError:
         """Turn any failure into the refusal a client may see; the unexpected is logged."""
         match error:
@@ -192,19 +196,20 @@ class Commands:
         if expires_in is not None and expires_in <= 0:
             raise codes.TOKEN_EXPIRED.error()
         session = connection.session
-        connection.perform(
-            session.connected(
-                work.id,
-                identity,
-                expires_in=expires_in,
-                now=self._clock(),
-                data=None if welcome.data is None else one_line(welcome.data),
-                subs={h.channel: h.result for h in held},
-            )
+        actions = session.connected(
+            work.id,
+            identity,
+            expires_in=expires_in,
+            now=self._clock(),
+            data=None if welcome.data is None else one_line(welcome.data),
+            subs={h.channel: h.result for h in held},
         )
         self._hub.identify(connection, session.identity)
+        connection.perform(actions[:1])
         for one in held:
             self._subscribing.release(connection, one)
+        # What the client said behind `connect` may be answered at once: never before all of that.
+        connection.perform(actions[1:])
         return session.phase is Phase.CONNECTED
 
     def _refusal(self, identity: Identity, checked_at: float) -> Disconnect | None:
@@ -214,6 +219,16 @@ class Commands:
         if self._hub.count_of_user(identity.user) >= self._limits.max_user_connections:
             return codes.CONNECTION_LIMIT
         return None
+
+    def stands(self, identity: Identity, since: float) -> bool:
+        """Tell whether an identity read then, by the node's `now`, may be used without asking.
+
+        It may not while other processes' orders to end somebody may be missed.
+        """
+        left = self._expires_in(identity)
+        is_over = left is not None and left <= 0
+        ended = is_over or self._hub.ended_since(identity, since)
+        return not ended and self._broker.state.connected
 
     async def _renew(self, connection: Connection, work: Renew) -> None:
         checked_at = self._clock()

@@ -36,6 +36,9 @@ class Executor(Protocol):
     def admit(self, connection: "Connection", work: Authenticate) -> bool:
         """Answer at once if that can be done; False: it is work as any. Raises RealtimeError."""
 
+    def join(self, connection: "Connection", work: Join) -> bool:
+        """Do the same for a `subscribe`. May raise whatever the application's rule raises."""
+
     def explain(self, error: Exception) -> RealtimeError:
         """Turn any failure into the refusal a client may see."""
 
@@ -187,7 +190,7 @@ class Connection:
     # -- inside ------------------------------------------------------------------------------
 
     def _start(self, work: Work) -> None:
-        if isinstance(work, Authenticate) and self._answered_at_once(work):
+        if self._answered_at_once(work):
             return
         channel = _lane(work)
         before = self._lanes.get(channel) if channel else None
@@ -196,13 +199,21 @@ class Connection:
             self._lanes[channel] = task
             task.add_done_callback(lambda done: self._leave_lane(channel, done))
 
-    def _answered_at_once(self, work: Authenticate) -> bool:
-        """Answer a `connect` that nothing has to be asked for: most of them need no task."""
+    def _answered_at_once(self, work: Work) -> bool:
+        """Answer what nothing has to be asked for: most who come in need no task."""
         try:
-            return self._executor.admit(self, work)
-        except RealtimeError as refusal:
-            self._refuse(work, refusal)
+            if isinstance(work, Join):
+                # Behind an unfinished command for the same channel it must wait.
+                return work.request.channel not in self._lanes and self._executor.join(self, work)
+            return isinstance(work, Authenticate) and self._executor.admit(self, work)
+        except Exception as error:  # noqa: BLE001  last resort, as in `_answer`
+            self._refuse(work, self._executor.explain(error))
             return True
+
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether an answer is on its way that the next step of the loop may bring."""
+        return bool(self.session.in_flight)
 
     def _leave_lane(self, channel: str, done: asyncio.Task[None]) -> None:
         if self._lanes.get(channel) is done:

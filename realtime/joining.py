@@ -58,6 +58,17 @@ class Joining:
             if entry.request.join_leave:
                 channel.audience.watch(entry.connection)
 
+    def join_at_once(self, entry: Entry, channel: OrderedChannel) -> None:
+        """Subscribe from here on and answer, where there is neither snapshot nor recovery."""
+        channel.audience.add(entry.connection)
+        entry.answer(
+            SubscribeResult(
+                recoverable=True, positioned=True, epoch=channel.epoch, offset=channel.last
+            )
+        )
+        if entry.request.join_leave:
+            channel.audience.watch(entry.connection)
+
     async def _join_value(self, entry: Entry, channel: ValueChannel) -> None:
         snapshot = await _take(entry)
         value = None

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from inspect import iscoroutinefunction
 from typing import Protocol
 
 import msgspec
@@ -92,6 +93,8 @@ class DurableLog(Protocol):
 
 
 Authorize = Callable[[Identity, str], Awaitable[None]]
+PlainRule = Callable[[Identity, str], None]
+"""The same for a rule that asks nobody: with it a `subscribe` needs no task."""
 TakeSnapshot = Callable[[Identity, str], Awaitable[Snapshot | None]]
 RpcMethod = Callable[[Identity, bytes], Awaitable[bytes]]
 VerifyToken = Callable[[str], Awaitable[Identity]]
@@ -127,7 +130,7 @@ class ChannelFamily:
 
     pattern: str
     delivery: Delivery
-    authorize: Authorize
+    authorize: Authorize | PlainRule
     snapshot: TakeSnapshot | None = None
     presence: bool = False
     join_leave: bool = False
@@ -148,6 +151,8 @@ class ChannelFamily:
     history_ttl_s: int = 0
     """TAIL only: how long they are kept after the newest; 0: as long as the broker likes."""
     regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    asks_nobody: bool = field(init=False, repr=False, compare=False)
+    """Whether a client is let in by a plain rule alone, and starts from the channel's present."""
 
     def __post_init__(self) -> None:
         """Compile the pattern once: `{name}` stands for any characters but a colon.
@@ -159,6 +164,9 @@ class ChannelFamily:
         parts = re.split(r"(\{[a-z_]+\})", self.pattern)
         text = "".join("[^:]+" if p.startswith("{") else re.escape(p) for p in parts)
         object.__setattr__(self, "regex", re.compile(text))
+        asks = (self.snapshot, self.inspect_data, self.presence, self.join_leave)
+        plain = not (any(asks) or self.token_required or iscoroutinefunction(self.authorize))
+        object.__setattr__(self, "asks_nobody", plain)
 
     def owns(self, channel: str) -> bool:
         """Tell whether the channel name belongs to this family."""

@@ -109,6 +109,7 @@ class Node:
             still_valid=parts.hooks.still_valid,
             limits=limits,
         )
+        self.stands = self._commands.stands
         self._orders = Orders(parts, subscribing, self._upkeep.keep_control)
         self.api = ServerApi(parts, self._orders, reading)
         self._door = Door(open_to_all=open_to_all)
@@ -125,7 +126,7 @@ class Node:
     # -- life ----------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begin to serve; a broker that is away is waited for in the background."""
+        """Begin to serve; a broker that is away is waited for behind it."""
         await self._broker.start(self, self.name)
         self._upkeep.start(self._tasks)
 
@@ -165,10 +166,9 @@ class Node:
     ) -> Connection:
         """Take a new client over a transport; the caller feeds `receive` and awaits `run`.
 
-        `identity` is what the transport already knows (a session cookie), read at `checked_at`
-        of `now`: a logout after that moment counts. With `token_required` a `connect` without
-        token is refused. A `unidirectional` client only listens; what an `emulated` one says
-        comes by `speak`.
+        `identity` is what the transport knows (a session cookie), read at `checked_at` of `now`: a
+        logout after that counts. With `token_required` a `connect` without token is refused. A
+        `unidirectional` client only listens; what an `emulated` one says comes by `speak`.
         """
         out = Writer(transport, self.limits)
         door = replace(

@@ -4,7 +4,6 @@ Knows bytes and the structs of `realtime.messages`; never a socket, a session or
 """
 
 from collections.abc import Iterable
-from functools import cached_property
 
 import msgspec
 
@@ -29,21 +28,28 @@ class ProtocolFault(Exception):
 class Frame:
     """One outgoing JSON object, built once and shared by every connection that gets it."""
 
-    __slots__ = ("__dict__", "data", "publication")
+    # By hand: a `cached_property` costs a dict for each frame, and a lock for each first look.
+    __slots__ = ("_text", "_websocket", "data", "publication")
 
     def __init__(self, data: bytes, publication: Publication | None = None) -> None:
         self.data = data
         self.publication = publication
+        self._text: str | None = None
+        self._websocket: bytes | None = None
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The same as text, decoded once for all text transports."""
-        return self.data.decode()
+        if self._text is None:
+            self._text = self.data.decode()
+        return self._text
 
-    @cached_property
+    @property
     def websocket(self) -> bytes:
         """The same as one unmasked WebSocket text message (RFC 6455, 5.2)."""
-        return message_header(0x81, len(self.data)) + self.data
+        if self._websocket is None:
+            self._websocket = message_header(0x81, len(self.data)) + self.data
+        return self._websocket
 
 
 def message_header(first: int, size: int) -> bytes:

@@ -1,6 +1,6 @@
 """Who comes onto a channel, by whose wish, and how it ends: client, server, or a grant's expiry."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping
 
 import msgspec
 
@@ -69,7 +69,9 @@ class Subscribing:
         channel, request = work.request.channel, work.request
         family = self._channels.family(channel)
         grant = await self._grant(connection, family, channel, request.token)
-        await family.authorize(connection.session.identity, channel)
+        verdict = family.authorize(connection.session.identity, channel)
+        if verdict is not None:
+            await verdict
         if family.inspect_data is not None:
             await family.inspect_data(connection.session.identity, channel, bytes(request.data))
 
@@ -80,6 +82,26 @@ class Subscribing:
 
         await self._joining.join(Entry(connection, family, request, answer))
         await self._presence.enter(family, channel, info_of(connection))
+
+    def join_at_once(self, connection: Connection, work: JoinWork) -> bool:
+        """Do the same in this step, where nothing has to be asked; False: `join` must do it."""
+        request = work.request
+        family = self._channels.family(request.channel)
+        if not family.asks_nobody or request.token or request.recover or request.delta:
+            return False
+        channel = self._channels.standing(request.channel)
+        if channel is None:
+            return False
+        verdict = family.authorize(connection.session.identity, request.channel)
+        if verdict is not None:  # no plain rule, though it looks like one
+            _forget(verdict)
+            return False
+
+        def answer(result: SubscribeResult) -> None:
+            connection.subscribed(work.id, request.channel, result)
+
+        self._joining.join_at_once(Entry(connection, family, request, answer), channel)
+        return True
 
     async def renew(self, connection: Connection, work: RenewChannel) -> None:
         """Verify another token for a channel; raises RealtimeError 103, 109."""
@@ -199,6 +221,12 @@ class Subscribing:
     async def _absent(self, connection: Connection, channel: str) -> None:
         family = self._channels.family(channel)
         await self._presence.leave(family, channel, info_of(connection))
+
+
+def _forget(verdict: Awaitable[None]) -> None:
+    """Let go of a rule that was not asked to its end; it is asked anew."""
+    if isinstance(verdict, Coroutine):
+        verdict.close()
 
 
 def info_of(connection: Connection) -> ClientInfo:

@@ -37,6 +37,7 @@ class Wire:
     __slots__ = (
         "_bytes",
         "_clock",
+        "_corked",
         "_ended",
         "_fanout",
         "_fd",
@@ -66,13 +67,15 @@ class Wire:
         """None while the socket takes everything at once."""
         self._bytes = self._frames = self._left = 0
         self._since = 0.0
+        self._corked: list[bytes] | None = None
+        """Replies that gather while a frame of the client is worked on."""
         self._ended = False
         self.owner: Owner | None = None
         self.slot = fanout.admit(self)
         transport.set_write_buffer_limits(high=0)
         if transport.get_write_buffer_size():
             self._stall()
-            self.uncork()
+            self._go_on_soon()
         else:
             fanout.cells[self.slot] = self._fd
 
@@ -80,7 +83,9 @@ class Wire:
         """Send, behind what waits; nothing follows the last bytes."""
         if self._ended:
             return
-        if self._waiting is not None:
+        if self._corked is not None:
+            self._corked.append(data)
+        elif self._waiting is not None:
             self._queue(data, frames)
         elif self._fd < 0:
             self._transport.write(data)
@@ -89,31 +94,47 @@ class Wire:
 
     def took(self, sent: int, data: bytes, frames: int) -> None:
         """Note what a broadcast could send: a part, nothing, or -1 for a broken socket."""
-        if self._ended or self._waiting is not None or self._fd < 0:
+        if self._ended or self._is_held or self._fd < 0:
             self.write(data, frames)
         else:
             self._took(sent, data)
 
     def cork(self) -> None:
         """Let replies gather, and publications behind them, until `uncork`."""
-        if self._waiting is None and not self._ended:
-            self._stall()
+        if self._corked is None and self._waiting is None and not self._ended:
+            self._corked = []
+            self._fanout.cells[self.slot] = NO_DESCRIPTOR
 
-    def uncork(self) -> None:
-        """Send what gathers until the next step of the loop, as one write."""
-        asyncio.get_running_loop().call_soon(self.resumed)
+    def uncork(self, *, later: bool = False) -> None:
+        """Send what gathered as one write; `later`: with what the loop's next step brings."""
+        if self._corked is not None and later:
+            asyncio.get_running_loop().call_soon(self.uncork)
+            return
+        corked, self._corked = self._corked, None
+        if corked is None or self._ended:
+            return
+        if self._waiting is None:
+            self._fanout.cells[self.slot] = self._fd
+        if corked:
+            self.write(corked[0] if len(corked) == 1 else b"".join(corked), len(corked))
+
+    @property
+    def _is_held(self) -> bool:
+        return self._corked is not None or self._waiting is not None
 
     def finish(self, farewell: bytes, *, flush: bool) -> None:
         """Send the last bytes; a backlog that will never be read is not waited for."""
         if self._ended:
             return
         self._fanout.cells[self.slot] = NO_DESCRIPTOR
+        waiting, corked = self._waiting or (), self._corked or ()
+        rest = b"".join([*(data for data, _ in waiting), *corked]) if flush else b""
+        self._corked = None
         if self._waiting is not None:
-            rest = b"".join(data for data, _ in self._waiting) if flush else b""
             self._settle()
             self._transport.write(rest + farewell)
         else:
-            self.write(farewell)
+            self.write(rest + farewell)
         self._ended = True
 
     def abort(self) -> None:
@@ -124,11 +145,13 @@ class Wire:
         peer = self._transport.get_extra_info("socket")
         if peer is not None and not self._transport.is_closing():
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self._ended = True
         self._transport.abort()
 
     def lost(self) -> None:
         """Give the slot back: the descriptor may be somebody else's in a moment."""
         self._ended = True
+        self._corked = None
         self._settle()
         self._fanout.release(self.slot)
         self.slot = NO_DESCRIPTOR
@@ -140,7 +163,7 @@ class Wire:
         """The transport has bytes that the kernel does not take (also the only sign under TLS)."""
         if self._waiting is None:
             self._stall()
-            self.uncork()
+            self._go_on_soon()
 
     def resumed(self) -> None:
         """The transport is empty: go on with what waits here."""
@@ -157,7 +180,8 @@ class Wire:
                 self._hand_over(memoryview(data)[sent:])
                 return
         self._settle()
-        self._fanout.cells[self.slot] = self._fd
+        if self._corked is None:
+            self._fanout.cells[self.slot] = self._fd
 
     def look(self, now: float) -> None:
         """Speak the verdict when nothing has moved for the write timeout."""
@@ -168,6 +192,9 @@ class Wire:
             self._left, self._since = left, now
         elif now - self._since >= self._limits.write_timeout_s and self.owner is not None:
             self.owner.too_slow()
+
+    def _go_on_soon(self) -> None:
+        asyncio.get_running_loop().call_soon(self.resumed)
 
     def _offer(self, data: bytes) -> int:
         try:
@@ -206,7 +233,7 @@ class Wire:
         """
         self._transport.write(rest)
         self._left = self._transport.get_write_buffer_size()
-        self.uncork()
+        self._go_on_soon()
 
     def _queue(self, data: bytes, frames: int) -> None:
         assert self._waiting is not None

@@ -18,7 +18,7 @@ USER_DOC = ChannelDoc(
 )
 
 
-async def authorize_own(identity: Identity, channel: str) -> None:
+def authorize_own(identity: Identity, channel: str) -> None:
     """Only the person themselves. Raises Unauthorized, NotFound (others' channels do not exist)."""
     if not isinstance(identity.context, Principal):
         raise Unauthorized

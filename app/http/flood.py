@@ -12,26 +12,38 @@ from app.kit.errors import AppError
 REFUSE = {"http": "http.response", "websocket": "websocket.http.response"}
 
 
-def with_flood_guard(app: ASGIApp, limit_per_minute: int) -> ASGIApp:
-    """Around the whole app. Counted by this process alone: a flood shall cost Redis nothing."""
-    rule = Rate("requests-address", limit_per_minute, 60.0)
-    counters = LocalCounters()
+class FloodGuard:
+    """Counted by this process alone: a flood shall cost Redis nothing."""
 
-    async def handle(scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] not in REFUSE:
-            await app(scope, receive, send)
-            return
+    def __init__(self, limit_per_minute: int, name: str = "requests-address") -> None:
+        self._rule = Rate(name, limit_per_minute, 60.0)
+        self._counters = LocalCounters()
+
+    def admits(self, scope: Any) -> bool:
+        """Count one request; False, and not counted, when there were too many."""
+        return self.refusal(scope) is None
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """Put it around the whole app."""
+
+        async def handle(scope: Any, receive: Receive, send: Send) -> None:
+            error = self.refusal(scope) if scope["type"] in REFUSE else None
+            if error is None:
+                await app(scope, receive, send)
+            else:
+                await refuse(error, scope, send)
+
+        return handle
+
+    def refusal(self, scope: Any) -> AppError | None:
+        """Count one request; the error when there were too many."""
         host = scope["client"][0] if scope.get("client") else ""
-        refused = counters.try_charge(((rule, network_of(host)),))
-        if refused is None:
-            await app(scope, receive, send)
-        else:
-            await _refuse(too_many(refused), scope, send)
-
-    return handle
+        refused = self._counters.try_charge(((self._rule, network_of(host)),))
+        return None if refused is None else too_many(refused)
 
 
-async def _refuse(error: AppError, scope: Any, send: Any) -> None:
+async def refuse(error: AppError, scope: Any, send: Any) -> None:
+    """Answer with a problem, before anything was accepted."""
     kind = REFUSE[scope["type"]]
     body = msgspec.json.encode(problem_body(error, scope["path"]))
     headers = {"content-type": PROBLEM_JSON, **problem_headers(error)}

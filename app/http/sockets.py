@@ -5,7 +5,7 @@ Knows nothing of channels or commands: the node does. A foreign Origin is refuse
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from litestar import WebSocket
@@ -14,10 +14,10 @@ from litestar.exceptions import NotFoundException, WebSocketDisconnect
 from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.types import Receive, Scope, Send
 
-from app.http.origins import header, own_origins
+from app.http.door import SocketDoor
 from app.infra.db import AWAY
-from app.kit.errors import AppError
-from realtime import Frame, Identity, Node, TransportClosed
+from app.kit.errors import AppError, ForeignOrigin
+from realtime import Frame, TransportClosed
 from realtime.codes import SERVER_ERROR
 
 PATH = "/connection/websocket"
@@ -28,16 +28,16 @@ ABORT = "sicerdas.abort"
 DETACH = "sicerdas.detach"
 """Scope extension of `app.http.ws_protocol`: hands the socket to the node, without ASGI."""
 
+DOOR = "socket_door"
+"""Where the app's state keeps the door, for `app.http.fast_door`."""
+
 ACCEPT: Any = {"type": "websocket.accept", "subprotocol": None, "headers": []}
 
 Socket = WebSocket[Any, Any, Any]
-AuthenticateCookie = Callable[[Any], Awaitable[Identity | None]]
 
 
-def socket_route(
-    node: Node, authenticate_cookie: AuthenticateCookie, origins: Collection[str]
-) -> ASGIRouteHandler:
-    """Build the route; with no origins configured, the address that was called is the only one."""
+def socket_route(door: SocketDoor) -> ASGIRouteHandler:
+    """Build the route; the app's state should name the door too, for the fast way in."""
 
     # An ASGI handler: the door of thousands a second needs no injection and no socket object.
     @asgi(PATH, opt={"exclude_from_auth": True}, copy_scope=False)
@@ -45,13 +45,13 @@ def socket_route(
         if scope["type"] == ScopeType.HTTP:
             raise NotFoundException
         await receive()
-        origin = header(scope, b"origin")
-        if origin is not None and origin not in own_origins(scope, origins):
+        try:
+            cookie_counts = door.cookie_counts(scope)
+        except ForeignOrigin:
             await send({"type": "websocket.close", "code": FOREIGN_ORIGIN, "reason": ""})
             return
-        checked_at = node.now()
         try:
-            identity = await authenticate_cookie(scope)
+            known = door.recall(scope) or await door.ask(scope)
         except (AppError, *AWAY):
             # The store is away: a close that asks the client to come back, not a refusal.
             await send(ACCEPT)
@@ -59,17 +59,18 @@ def socket_route(
             await send({"type": "websocket.close", "code": code, "reason": reason})
             return
         await send(ACCEPT)
-        # Without Origin the sender may be any program with somebody's cookie: it must show a token.
-        known = identity if origin is not None else None
-        required = origin is None and identity is not None
+        visitor = door.visitor(known, cookie_counts=cookie_counts)
         detach = (scope.get("extensions") or {}).get(DETACH)
         if callable(detach):
-            detach(node, known, checked_at, token_required=required)
+            detach(door.node, visitor)
             return
         socket: Socket = WebSocket(scope, receive, send)
         socket.connection_state = "connect"
-        connection = node.open(
-            AsgiTransport(socket), identity=known, checked_at=checked_at, token_required=required
+        connection = door.node.open(
+            AsgiTransport(socket),
+            identity=visitor.identity,
+            checked_at=visitor.checked_at,
+            token_required=visitor.token_required,
         )
         await serve(socket, connection)
 

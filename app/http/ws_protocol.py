@@ -17,6 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
+from app.http.door import Visitor
 from app.http.sockets import ABORT, DETACH
 from app.http.ws.detached import DetachedSocket
 from app.http.ws.frames import (
@@ -36,7 +37,7 @@ from app.http.ws.frames import (
     frame,
 )
 from app.http.ws.handshake import Opening, Refused, accepted, read_opening, refusal
-from realtime import Identity, Node
+from realtime import Node
 
 NO_LINGER = struct.pack("ii", 1, 0)
 """On, zero seconds: the unsent rest is thrown away (socket(7))."""
@@ -168,9 +169,7 @@ class SocketProtocol(asyncio.Protocol):
                 self._transport.write(refusal(500))
             self._transport.close()
 
-    def _detach(
-        self, node: Node, identity: Identity | None, checked_at: float, *, token_required: bool
-    ) -> None:
+    def _detach(self, node: Node, visitor: Visitor) -> None:
         """Give an accepted socket to the node; the handler then returns."""
         self._forget()
         self._is_detached = True
@@ -178,7 +177,7 @@ class SocketProtocol(asyncio.Protocol):
             return
         detached = DetachedSocket(self._transport, node, self._reader)
         self._transport.set_protocol(detached)
-        detached.open(identity, checked_at, self._messages, token_required=token_required)
+        detached.open(visitor, self._messages)
 
     def _forget(self) -> None:
         self._server.connections.discard(self)

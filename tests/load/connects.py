@@ -19,6 +19,8 @@ RECOVER = (
     '"epoch":"%%e","offset":0}}' % CHANNEL
 )
 TESTS = ("connects", "memory", "storm")
+WARMING = 3
+"""Rounds before the one that counts: Node needs a third of its first round's time after that."""
 
 
 def main() -> int:
@@ -34,13 +36,18 @@ def main() -> int:
 
 
 def connects(box: Bench, reps: int) -> bool:
-    """Ours with identity, `connect` and one `subscribe`; bare Node with its handshake only."""
-    warm: dict[str, list[Row]] = {peer.name: [] for peer in (box.ours, box.node)}
+    """Ours with identity, `connect` and one `subscribe`; bare Node with its handshake only.
+
+    The answering Node does what the generator asks of us too: a comparison of equals, no goal.
+    """
+    peers = (box.ours, box.node, box.answering_node)
+    warm: dict[str, list[Row]] = {peer.name: [] for peer in peers}
     options = ("--n", "3000", "--idle", "--inflight", "64")
     for _ in range(reps):
-        for peer in (box.ours, box.node):
+        for peer in peers:
             with box.running(peer) as pid:
-                box.drive(peer, pid, *options)
+                for _ in range(WARMING):
+                    box.drive(peer, pid, *options)
                 warm[peer.name].append(box.drive_undisturbed(peer, pid, *options))
     rows = {peer: medians(runs) for peer, runs in warm.items()}
     for peer, row in rows.items():
@@ -52,9 +59,9 @@ def connects(box: Bench, reps: int) -> bool:
             connected=row["connected"],
             foreign_pct=row["foreign_pct"],
         )
-    ours, node = rows.values()
-    ratio = ours["connect_rate"] / node["connect_rate"]
-    return goal("connects/s / bare Node", ratio, 0.5, at_least=True)
+    ours, node, equal = (row["connect_rate"] for row in rows.values())
+    report("connects/s / a Node that answers", ratio=round(ours / equal, 3))
+    return goal("connects/s / bare Node", ours / node, 0.5, at_least=True)
 
 
 def memory(box: Bench, reps: int) -> bool:

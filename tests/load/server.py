@@ -8,25 +8,28 @@ import argparse
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import uvicorn
 from litestar import Litestar
 from litestar.datastructures import State
 
-from app.cli import BACKLOG, SOCKETS, WS_MAX_FRAME_BYTES, WS_MAX_QUEUE
+from app.cli import BACKLOG, SOCKETS, STREAMS, WS_MAX_FRAME_BYTES, WS_MAX_QUEUE
+from app.http.door import SocketDoor
+from app.http.flood import FloodGuard
 from app.http.health import health_routes
-from app.http.origins import header
+from app.http.known_sessions import KnownSessions
 from app.http.server import run
-from app.http.sockets import socket_route
+from app.http.sockets import DOOR, socket_route
 from realtime import ChannelFamily, Delivery, Identity, Limits, Node
 from realtime.broker_redis import RedisBroker
 from realtime.codes import InvalidToken
 
 ORIGIN = "http://library.example"
+REQUESTS_PER_MINUTE = 100_000_000
+"""Counted as ever, but the generator has only one address."""
 
 
-async def everybody(_identity: Identity, _channel: str) -> None:
+def everybody(_identity: Identity, _channel: str) -> None:
     """Let anybody in."""
 
 
@@ -35,10 +38,9 @@ async def no_token(_token: str) -> Identity:
     raise InvalidToken
 
 
-async def cached_session(scope: Any) -> Identity | None:
-    """The identity that a process keeps for a session it has seen a moment ago."""
-    cookie = header(scope, b"cookie")
-    return Identity(user=cookie, session=cookie) if cookie else None
+async def session_store(token: str) -> Identity:
+    """Stand for the database, which is asked once for each session."""
+    return Identity(user=token, session=token)
 
 
 def make_app(redis_url: str, limits: Limits) -> Litestar:
@@ -56,6 +58,10 @@ def make_app(redis_url: str, limits: Limits) -> Litestar:
         if node.draining:
             raise ConnectionError("this process is about to end")
 
+    flood = FloodGuard(REQUESTS_PER_MINUTE)
+    known = KnownSessions(node, session_store, remember_s=3600)
+    door = SocketDoor(node, known.authenticate, [ORIGIN], recall=known.recall, admits=flood.admits)
+
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await node.start()
@@ -64,16 +70,18 @@ def make_app(redis_url: str, limits: Limits) -> Litestar:
         finally:
             await node.stop()
 
-    return Litestar(
+    app = Litestar(
         [
-            socket_route(node, cached_session, [ORIGIN]),
+            socket_route(door),
             *health_routes({"sockets": serving}, required=frozenset({"sockets"})),
         ],
         lifespan=[lifespan],
-        state=State({"drain": node.drain}),
+        state=State({"drain": node.drain, DOOR: door}),
         openapi_config=None,
         logging_config=None,
     )
+    app.asgi_handler = flood.around(app.asgi_handler)
+    return app
 
 
 def main() -> None:
@@ -89,7 +97,7 @@ def main() -> None:
         make_app(chosen.redis, Limits(flush_window_s=chosen.window_ms / 1000)),
         port=chosen.port,
         loop="uvloop",
-        http="httptools",
+        http=STREAMS,
         ws=chosen.ws,
         ws_max_size=WS_MAX_FRAME_BYTES,
         ws_max_queue=WS_MAX_QUEUE,

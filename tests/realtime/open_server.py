@@ -21,6 +21,7 @@ from litestar import Litestar, Request, Response, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from app.http.door import SocketDoor
 from app.http.listening import listening_route
 from app.http.sockets import socket_route
 from app.http.streams import Gate, stream_routes
@@ -219,7 +220,7 @@ def open_app(node: Node) -> Litestar:
     gate = Gate(node, no_cookie, ())
     return Litestar(
         [
-            socket_route(node, no_cookie, ()),
+            socket_route(SocketDoor(node, no_cookie, ())),
             *stream_routes(gate),
             listening_route(gate),
             api_route(node),

@@ -9,12 +9,15 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar
+from litestar.datastructures import State
+from litestar.types import ASGIApp
 
+from app.http.door import Admits, Known, Recall, SocketDoor
 from app.http.listening import listening_route
 from app.http.origins import header
-from app.http.sockets import DETACH, socket_route
+from app.http.sockets import DETACH, DOOR, socket_route
 from app.http.streams import Gate, stream_routes
-from realtime import Identity
+from realtime import Identity, Node
 from realtime.testing import Kit
 from tests.realtime.waiting import until
 
@@ -32,6 +35,17 @@ async def cookie_identity(scope: Any) -> Identity | None:
     if cookie == "session=broken":
         raise ConnectionRefusedError
     return LEARNER if cookie == COOKIE else None
+
+
+def recalled(node: Node) -> Recall:
+    """Remember the one cookie."""
+
+    def recall(scope: Any) -> Known | None:
+        cookie = header(scope, b"cookie")
+        known = {None: None, COOKIE: LEARNER}
+        return Known(known[cookie], node.now()) if cookie in known else None
+
+    return recall
 
 
 OURS = "app.http.ws_protocol:SocketProtocol"
@@ -57,21 +71,44 @@ class Served:
     url: str
     kit: Kit
     server: uvicorn.Server
+    heard: list[str]
+    """The paths of the sockets that the app heard of; those of the fast way are not among them."""
+
+
+def _listening(app: ASGIApp, heard: list[str]) -> ASGIApp:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            heard.append(scope["path"])
+        await app(scope, receive, send)
+
+    return handle
 
 
 @asynccontextmanager
-async def served(kit: Kit, *, ws: Any = OURS, detach: bool = True) -> AsyncIterator[Served]:
+async def served(
+    kit: Kit,
+    *,
+    ws: Any = OURS,
+    detach: bool = True,
+    fast: bool = True,
+    admits: Admits = lambda _: True,
+) -> AsyncIterator[Served]:
     """Serve the kit's node on a free loopback port."""
     gate = Gate(kit.node, cookie_identity, [ORIGIN])
+    recall = recalled(kit.node)
+    door = SocketDoor(kit.node, cookie_identity, [ORIGIN], recall=recall, admits=admits)
     app = Litestar(
         [
-            socket_route(kit.node, cookie_identity, [ORIGIN]),
+            socket_route(door),
             *stream_routes(gate),
             listening_route(gate),
         ],
+        state=State({DOOR: door} if fast else {}),
         openapi_config=None,
         logging_config=None,
     )
+    heard: list[str] = []
+    app.asgi_handler = _listening(app.asgi_handler, heard)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
@@ -90,7 +127,7 @@ async def served(kit: Kit, *, ws: Any = OURS, detach: bool = True) -> AsyncItera
     await until(lambda: server.started or running.done())
     try:
         port = listener.getsockname()[1]
-        yield Served(f"ws://127.0.0.1:{port}/connection/websocket", kit, server)
+        yield Served(f"ws://127.0.0.1:{port}/connection/websocket", kit, server, heard)
     finally:
         await kit.node.stop()
         server.should_exit = True

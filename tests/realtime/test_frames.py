@@ -66,6 +66,22 @@ class TestMessages:
         assert read(data) == [(BINARY, payload)]
         assert read(data[: len(data) // 2], data[len(data) // 2 :]) == [(BINARY, payload)]
 
+    @pytest.mark.parametrize("size", [0, 1, 2, 125, 126, 127, 133, 65_535, 65_536, 65_537])
+    @pytest.mark.parametrize("wide", [2, 4, 10])
+    def test_one_whole_text_is_read_as_its_pieces_are(self, size: int, wide: int) -> None:
+        """The short way for a whole plain frame and the long way agree, also on odd lengths."""
+        header = {2: bytes([0x80 | min(size, 125)]), 4: b"\xfe", 10: b"\xff"}[wide]
+        length = b"" if wide == 2 else (size % 65_536).to_bytes(wide - 2, "big")
+        data = b"\x81" + header + length + bytes(4) + b"a" * size
+
+        def outcome(*chunks: bytes) -> list[Message] | int:
+            try:
+                return read(*chunks)
+            except Violation as fault:
+                return fault.code
+
+        assert outcome(data) == outcome(*one_by_one(data[:14]), data[14:])
+
     def test_a_frame_that_comes_byte_by_byte_is_read(self) -> None:
         """Whatever the network does to it."""
         data = sent(TEXT, b"hello") + sent(PING, b"x") + sent(TEXT, b"y" * 300)

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from realtime import Limits
 from realtime.testing import Kit
 from tests.realtime.families import FAMILIES, RPC
-from tests.realtime.served import COOKIE, ORIGIN, OURS, STOCK, Served, served
+from tests.realtime.served import COOKIE, ORIGIN, STOCK, Served, served
 from tests.realtime.waiting import until
 
 LIMITS = Limits(outgoing_max_bytes=200_000, write_timeout_s=0.5, close_timeout_s=0.2)
@@ -21,22 +21,27 @@ LIMITS = Limits(outgoing_max_bytes=200_000, write_timeout_s=0.5, close_timeout_s
 PATIENT = Limits(close_timeout_s=60)
 
 
-WAYS = {"detached": (OURS, True), "asgi": (OURS, False), "stock": (STOCK, False)}
-"""Without ASGI, over ASGI of our own server class, and over another server's."""
+WAYS: dict[str, dict[str, Any]] = {
+    "fast": {},
+    "detached": {"fast": False},
+    "asgi": {"detach": False},
+    "stock": {"ws": STOCK, "detach": False},
+}
+"""Before ASGI, without it after the handshake, over that of our own server class, and of others."""
 
 
 @pytest.fixture(params=WAYS)
 async def door(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
-    ws, detach = WAYS[request.param]
-    async with served(Kit(FAMILIES, rpc=RPC, limits=LIMITS), ws=ws, detach=detach) as server:
+    kit = Kit(FAMILIES, rpc=RPC, limits=LIMITS)
+    async with served(kit, **WAYS[request.param]) as server:
         yield server
 
 
-@pytest.fixture(params=["detached", "asgi"])
+@pytest.fixture(params=["fast", "detached", "asgi"])
 async def own_door(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     """Our own class: it can abort, and knows what two origins mean."""
-    ws, detach = WAYS[request.param]
-    async with served(Kit(FAMILIES, rpc=RPC, limits=LIMITS), ws=ws, detach=detach) as server:
+    kit = Kit(FAMILIES, rpc=RPC, limits=LIMITS)
+    async with served(kit, **WAYS[request.param]) as server:
         yield server
 
 
@@ -176,13 +181,12 @@ async def test_rfc6455_faults_have_their_codes(own_door: Served, raw: bytes, cod
     ],
     ids=["a code that may not travel", "half a code", "not UTF-8", "too long"],
 )
-@pytest.mark.parametrize("way", ["detached", "asgi"])
+@pytest.mark.parametrize("way", ["fast", "detached", "asgi"])
 async def test_rfc6455_a_goodbye_that_is_wrong_is_still_the_last_word(
     way: str, raw: bytes, code: int
 ) -> None:
     """The server hangs up at once (7.1.1): no second goodbye will ever come."""
-    ws, detach = WAYS[way]
-    async with served(Kit(FAMILIES, limits=PATIENT), ws=ws, detach=detach) as door:
+    async with served(Kit(FAMILIES, limits=PATIENT), **WAYS[way]) as door:
         with socket.create_connection(_address(door.url)) as client:
             await asyncio.to_thread(_handshake, client)
             client.settimeout(5)

@@ -6,6 +6,7 @@ All that is left of an accepted WebSocket: no task, no queue object, no timer wh
 import asyncio
 from collections.abc import Iterable
 
+from app.http.door import Visitor
 from app.http.ws.frames import (
     BINARY,
     CLOSE,
@@ -21,7 +22,7 @@ from app.http.ws.frames import (
     close_frame,
     frame,
 )
-from realtime import Connection, Frame, Identity, Node
+from realtime import Connection, Frame, Node
 from realtime.codes import Disconnect
 from realtime.transport import Owner
 
@@ -43,15 +44,14 @@ class DetachedSocket(asyncio.Protocol):
         self._closing = False
         """A close frame of ours has left: only the client's is waited for."""
 
-    def open(
-        self,
-        identity: Identity | None,
-        checked_at: float,
-        early: Iterable[Message],
-        *,
-        token_required: bool,
-    ) -> None:
-        """Become a connection of the node; what arrived before is taken first."""
+    def open(self, visitor: Visitor, early: Iterable[Message], *, greeting: bytes = b"") -> None:
+        """Become a connection of the node; what arrived before is taken first.
+
+        `greeting` is the answer to the handshake, where that was not given yet.
+        """
+        if greeting:
+            self._wire.write(greeting)
+        identity, checked_at, token_required = visitor
         self._connection = self._node.attach(
             self, identity, checked_at, token_required=token_required
         )
@@ -64,10 +64,10 @@ class DetachedSocket(asyncio.Protocol):
         if len(data) <= SMALLEST_COMMAND:
             self._take(self._reader.feed(data))
             return
-        # A command that needs nothing is answered in the next step: its reply joins this one's.
         self._wire.cork()
         self._take(self._reader.feed(data))
-        self._wire.uncork()
+        # A command that needs little is answered in the next step: its reply joins this one's.
+        self._wire.uncork(later=self._connection is not None and self._connection.is_awaited)
 
     def pause_writing(self) -> None:
         """The transport has a backlog."""

@@ -4,7 +4,7 @@ Stricter than needed where it costs nothing: no extension is ever negotiated, so
 is a fault. A message is bounded before it is buffered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from websockets.frames import apply_mask  # type: ignore[attr-defined]
 
@@ -26,6 +26,9 @@ TOO_BIG = 1009
 GOING_AWAY = 1012
 SENDABLE = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
 """Of the codes below 3000, those that may travel in a close frame."""
+
+SHORTEST = 8
+"""Bytes with which every size of a short frame can be read."""
 
 Message = tuple[int, bytes]
 
@@ -52,8 +55,15 @@ class FrameReader:
         self._parts: list[bytes] | None = None
         self._opcode = self._size = 0
 
-    def feed(self, data: bytes) -> Iterator[Message]:
+    def feed(self, data: bytes) -> Iterable[Message]:
         """Yield every message that is whole now, control frames too; raises Violation."""
+        if not self._buffer and self._parts is None:
+            text = _one_text(data, self._max_bytes)
+            if text is not None:
+                return ((TEXT, text),)
+        return self._feed(data)
+
+    def _feed(self, data: bytes) -> Iterator[Message]:
         buffer: bytes | bytearray = data
         if self._buffer:
             buffer = self._joined(data)
@@ -135,6 +145,21 @@ class FrameReader:
         if opcode == TEXT and not payload.isascii():
             _demand_text(payload)
         return opcode, payload
+
+
+def _one_text(data: bytes, max_bytes: int) -> bytes | None:
+    """Return the text of bytes that are one whole plain frame, as most are; None: look closer."""
+    if len(data) < SHORTEST or data[0] != FIN | TEXT or not data[1] & MASKED:
+        return None
+    size, start = data[1] & 0x7F, 6
+    if size == TWO_BYTES:
+        size, start = int.from_bytes(data[2:4], "big"), 8
+    if size == EIGHT_BYTES and start == 6:  # noqa: PLR2004  its size stands elsewhere
+        return None
+    if not 0 < size <= max_bytes or len(data) != start + size:
+        return None
+    payload = apply_mask(data[start:], data[start - 4 : start])
+    return payload if payload.isascii() else None
 
 
 def frame(opcode: int, payload: bytes) -> bytes:

@@ -1,8 +1,9 @@
 """The opening handshake of a WebSocket (RFC 6455, 4.2), sans I/O: a request in, an answer out."""
 
 import binascii
+import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha1
 from http import HTTPStatus
@@ -10,6 +11,15 @@ from http import HTTPStatus
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEY_BYTES = 16
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+
+PLAIN_HEAD = re.compile(
+    rb"GET /[!-~]*+ HTTP/1\.1\r\n"
+    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++: ?(?:[!-~\x80-\xff]++(?:[ \t]++(?!\r))?)*+\r\n)++\r\n"
+)
+"""A request line and headers of RFC 9112, without folding, and without white space at the ends."""
+NOT_PLAIN = frozenset(
+    {b"content-length", b"transfer-encoding", b"expect", b"sec-websocket-protocol"}
+)
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -47,6 +57,38 @@ def read_opening(head: bytes) -> Opening:
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, [(b"allow", b"GET")])
     _check(opening)
     return opening
+
+
+def plain_opening(data: bytes) -> Opening | None:
+    """Read a handshake that came whole and needs no HTTP parser; None: let one look at it.
+
+    Nothing is taken here that a parser would refuse or read otherwise: no line may be folded, no
+    header may come twice, and nothing may follow.
+    """
+    if PLAIN_HEAD.fullmatch(data) is None:
+        return None
+    lines = data[:-4].split(b"\r\n")
+    headers = []
+    for line in lines[1:]:
+        name, _, value = line.partition(b":")
+        headers.append((name.lower(), value.strip()))
+    found = dict(headers)
+    is_plain = len(found) == len(headers) and b"host" in found and not NOT_PLAIN & found.keys()
+    if not is_plain or not _asks_for_a_socket(found):
+        return None
+    opening = Opening(lines[0][4:-9], headers)
+    try:
+        _check(opening)
+    except Refused:
+        return None
+    return opening
+
+
+def _asks_for_a_socket(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether this is an upgrade (RFC 6455, 4.2.1)."""
+    options = headers.get(b"connection", b"").lower().split(b",")
+    is_upgrade = b"upgrade" in [option.strip() for option in options]
+    return is_upgrade and headers.get(b"upgrade", b"").lower() == b"websocket"
 
 
 def _check(opening: Opening) -> None:
