@@ -76,10 +76,10 @@ export async function rightsChanged(): Promise<void> {
 
 /** What a link in a mail did may have changed or ended this session. */
 export async function refresh(): Promise<void> {
-  const user = await whoIsHere();
-  if (user === undefined) return;
-  if (user?.id === me.value?.id) me.value = user;
-  else become(user);
+  const visitor = await whoIsHere();
+  if (visitor === undefined) return;
+  if (visitor.user?.id === me.value?.id) me.value = visitor.user;
+  else become(visitor);
 }
 
 /** True when the new account is signed in at once; false when the address must be confirmed first. */
