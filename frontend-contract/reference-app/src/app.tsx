@@ -8,6 +8,7 @@ import { Empty, Toasts } from './ui/feedback.tsx';
 import { Header } from './ui/Header.tsx';
 import { ProofOutlet } from './ui/ProofDialog.tsx';
 import { ReportOutlet } from './ui/ReportDialog.tsx';
+import { VisitBanner } from './ui/VisitBanner.tsx';
 
 const BookPage = lazy(() => import('./pages/Book.tsx').then((page) => page.BookPage));
 const Reader = lazy(() => import('./pages/Reader.tsx').then((page) => page.Reader));
@@ -15,6 +16,7 @@ const BookEditor = lazy(() => import('./pages/BookEditor.tsx').then((page) => pa
 const TutorPage = lazy(() => import('./pages/Tutor.tsx').then((page) => page.TutorPage));
 const Moderation = lazy(() => import('./pages/Moderation.tsx').then((page) => page.Moderation));
 const Users = lazy(() => import('./pages/Users.tsx').then((page) => page.Users));
+const Audit = lazy(() => import('./pages/Audit.tsx').then((page) => page.Audit));
 const Login = lazy(() => import('./pages/Login.tsx').then((page) => page.Login));
 const Signup = lazy(() => import('./pages/Login.tsx').then((page) => page.Signup));
 const Account = lazy(() => import('./pages/Account.tsx').then((page) => page.Account));
@@ -28,6 +30,7 @@ export function App() {
       <a class="skip" href="#content">
         {t('app.skip')}
       </a>
+      <VisitBanner />
       <Header />
       <main id="content" tabIndex={-1}>
         <Pages />
@@ -56,6 +59,7 @@ function Pages() {
       <Route path="/tutor/:id" component={TutorPage} />
       <Route path="/moderation" component={Moderation} />
       <Route path="/admin/users" component={Users} />
+      <Route path="/admin/audit" component={Audit} />
       <Route path="/login" component={Login} />
       <Route path="/signup" component={Signup} />
       <Route path="/account" component={Account} />

@@ -9,6 +9,7 @@ import { useTitle } from '../lib/page.ts';
 import { api, me } from '../lib/session.ts';
 import { leave } from '../lib/leave.ts';
 import { toast } from '../lib/toast.ts';
+import { ApiKeys } from '../ui/ApiKeys.tsx';
 import { FactorSections } from '../ui/FactorSections.tsx';
 import { Guarded } from '../ui/feedback.tsx';
 import { Field } from '../ui/Field.tsx';
@@ -26,6 +27,7 @@ export function Account() {
         <FactorSections />
         <Security />
         <LinkedAccounts />
+        <ApiKeys />
       </Guarded>
     </div>
   );
