@@ -25,7 +25,7 @@ from app.chat.schemas import ModelInfo
 from app.chat.service import Chat
 from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database
-from app.infra.idempotency import IdempotencyKeys, mark_carried_out
+from app.infra.idempotency import IdempotencyKeys, is_acting, mark_carried_out
 from app.infra.jobs import JobRules, Jobs
 from app.infra.mail import Postman, transport_for
 from app.infra.passwords import Passwords
@@ -74,6 +74,7 @@ class House:
             settings.database_url.reveal(),
             pool_size=settings.database_pool_size,
             before_commit=mark_carried_out,
+            is_watched=is_acting,
         )
         self.storage = Storage(
             endpoint_url=settings.s3_endpoint_url,

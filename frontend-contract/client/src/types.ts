@@ -16,6 +16,7 @@ export type AuditEntry = Omit<Schemas['AuditEntry'], 'detail'> & { detail: Recor
 export type ChainState = Schemas['ChainState'];
 export type Session = Schemas['SessionView'];
 export type Visitor = Schemas['Visitor'];
+export type AddressConfirmed = Schemas['AddressConfirmed'];
 export type SessionsEnded = Schemas['SessionsEnded'];
 export type Provider = Schemas['ProviderView'];
 export type Identity = Schemas['IdentityView'];

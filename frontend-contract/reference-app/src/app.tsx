@@ -5,6 +5,7 @@ import { useEffect } from 'preact/hooks';
 import { t } from './lib/i18n.ts';
 import { Library } from './pages/Library.tsx';
 import { Empty, Toasts } from './ui/feedback.tsx';
+import { AddressBanner } from './ui/AddressBanner.tsx';
 import { Header } from './ui/Header.tsx';
 import { ProofOutlet } from './ui/ProofDialog.tsx';
 import { ReportOutlet } from './ui/ReportDialog.tsx';
@@ -19,10 +20,14 @@ const Users = lazy(() => import('./pages/Users.tsx').then((page) => page.Users))
 const Audit = lazy(() => import('./pages/Audit.tsx').then((page) => page.Audit));
 const Login = lazy(() => import('./pages/Login.tsx').then((page) => page.Login));
 const Signup = lazy(() => import('./pages/Login.tsx').then((page) => page.Signup));
+const Verify = lazy(() => import('./pages/Mailed.tsx').then((page) => page.Verify));
+const Forgot = lazy(() => import('./pages/Mailed.tsx').then((page) => page.Forgot));
+const Reset = lazy(() => import('./pages/Mailed.tsx').then((page) => page.Reset));
+const SignInByMail = lazy(() => import('./pages/Mailed.tsx').then((page) => page.SignInByMail));
 const Account = lazy(() => import('./pages/Account.tsx').then((page) => page.Account));
 
 /** Addresses that the server answers itself are ordinary links. */
-const APP_LINKS = /^\/(?!api\/|media\/|health\/|metrics)/;
+const APP_LINKS = /^\/(?!api\/|dev\/|media\/|health\/|metrics)/;
 
 export function App() {
   return (
@@ -32,6 +37,7 @@ export function App() {
       </a>
       <VisitBanner />
       <Header />
+      <AddressBanner />
       <main id="content" tabIndex={-1}>
         <Pages />
       </main>
@@ -62,6 +68,10 @@ function Pages() {
       <Route path="/admin/audit" component={Audit} />
       <Route path="/login" component={Login} />
       <Route path="/signup" component={Signup} />
+      <Route path="/verify" component={Verify} />
+      <Route path="/forgot" component={Forgot} />
+      <Route path="/reset" component={Reset} />
+      <Route path="/sign-in" component={SignInByMail} />
       <Route path="/account" component={Account} />
       <Route default component={NotFound} />
     </Router>

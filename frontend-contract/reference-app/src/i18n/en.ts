@@ -1,6 +1,7 @@
 /** Every word of the app in English. The Indonesian dictionary must have exactly the same keys. */
 import { admin } from './admin.en.ts';
 import { factors } from './factors.en.ts';
+import { mailed } from './mailed.en.ts';
 import { federated } from './federated.en.ts';
 
 export const en = {
@@ -282,6 +283,7 @@ export const en = {
   ...admin,
   ...federated,
   ...factors,
+  ...mailed,
 } as const;
 
 export type Key = keyof typeof en;

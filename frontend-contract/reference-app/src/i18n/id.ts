@@ -2,6 +2,7 @@
 import type { Dictionary } from './en.ts';
 import { admin } from './admin.id.ts';
 import { factors } from './factors.id.ts';
+import { mailed } from './mailed.id.ts';
 import { federated } from './federated.id.ts';
 
 export const id: Dictionary = {
@@ -283,4 +284,5 @@ export const id: Dictionary = {
   ...admin,
   ...federated,
   ...factors,
+  ...mailed,
 };

@@ -13,12 +13,19 @@ import {
   type Visitor,
 } from '@sicerdas/client';
 import { batch, computed, signal } from '@preact/signals';
-import { t } from './i18n.ts';
+import { language, t } from './i18n.ts';
 import { proveAnew } from './proof.ts';
 import { remember } from './store.ts';
 import { toast } from './toast.ts';
 
-export const api = createApi(createHttp('/api/v1', undefined, proveAnew));
+/** Mails come in the language of the page, whatever the browser prefers. */
+const speaking: typeof fetch = (address, options) => {
+  const headers = new Headers(options?.headers);
+  headers.set('Accept-Language', language.value);
+  return fetch(address, { ...options, headers });
+};
+
+export const api = createApi(createHttp('/api/v1', speaking, proveAnew));
 
 /** `undefined` until the server has said who we are. */
 export const me = signal<User | null | undefined>(undefined);
@@ -28,10 +35,15 @@ export const info = signal<Info | null>(null);
 export const link = signal<LinkState>('connecting');
 export const live = signal<Realtime | null>(null);
 
-export const isStaff = computed(() => me.value?.role === 'moderator' || me.value?.role === 'admin');
-export const isAdmin = computed(() => me.value?.role === 'admin');
-export const canAuthor = computed(() => me.value?.role === 'teacher' || me.value?.role === 'admin');
+/** The rights of the role rest until this session has given a second factor. */
+export const owesSecondFactor = signal(false);
 
+const office = computed(() => (owesSecondFactor.value ? 'user' : me.value?.role));
+export const isStaff = computed(() => office.value === 'moderator' || office.value === 'admin');
+export const isAdmin = computed(() => office.value === 'admin');
+export const canAuthor = computed(() => office.value === 'teacher' || office.value === 'admin');
+
+const NOBODY: Visitor = { user: null };
 const RETRY_START_MS = 2000;
 const COOKIE_GRACE_MS = 250;
 /** The close code of a session that was ended; other final codes would come again at once. */
@@ -40,9 +52,9 @@ const SESSION_ENDED = 3503;
 export async function start(): Promise<void> {
   void api.info().then((value) => (info.value = value), () => undefined);
   try {
-    arrive(await api.auth.session());
+    become(await api.auth.session());
   } catch {
-    become(null);
+    become(NOBODY);
     // No answer is not "nobody": ask again instead of pretending that the person is logged out.
     setTimeout(() => void start(), RETRY_START_MS);
   }
@@ -56,21 +68,28 @@ export async function login(email: string, password: string): Promise<SecondStep
 /** Any door answers like this: somebody is in, or a second step is asked for. */
 export async function admitted(answer: SignedIn): Promise<SecondStep | null> {
   if (answer.second_factor) return answer.second_factor;
-  become(answer.user ?? (await api.users.me()));
+  await rightsChanged();
   return null;
 }
 
-/** The session has other rights now: the socket's are those with which it connected. */
+/** The session is another one, or has other rights: the socket's are those with which it connected. */
 export async function rightsChanged(): Promise<void> {
-  become(await api.users.me());
+  become(await api.auth.session());
+}
+
+/** What a link in a mail did may have changed or ended this session. */
+export async function refresh(): Promise<void> {
+  const visitor = await whoIsHere();
+  if (visitor === undefined) return;
+  if (visitor.user?.id === me.value?.id) me.value = visitor.user;
+  else become(visitor);
 }
 
 /** True when the new account is signed in at once; false when the address must be confirmed first. */
 export async function signup(email: string, password: string, name: string): Promise<boolean> {
   await api.auth.signup(email, password, name);
-  const visitor = await api.auth.session();
-  arrive(visitor);
-  return visitor.user !== null;
+  await rightsChanged();
+  return me.value !== null;
 }
 
 /** While one leaves on purpose, a closed socket is no news. */
@@ -81,7 +100,7 @@ export async function logout(): Promise<void> {
   try {
     await api.auth.logout();
     remember('conversation', null);
-    become(null);
+    become(NOBODY);
   } finally {
     isLeaving = false;
   }
@@ -92,7 +111,7 @@ export async function changePassword(current: string, next: string): Promise<voi
   isLeaving = true;
   try {
     await api.auth.changePassword(current, next);
-    become(await api.users.me());
+    await rightsChanged();
   } finally {
     isLeaving = false;
   }
@@ -113,23 +132,20 @@ async function changeOfPerson(act: () => Promise<unknown>): Promise<void> {
   try {
     await act();
     remember('conversation', null);
-    arrive(await api.auth.session());
+    become(await api.auth.session());
   } finally {
     isLeaving = false;
   }
 }
 
-function arrive({ user, impersonator_id }: Visitor): void {
-  become(user, impersonator_id);
-}
-
 /** The socket's identity is fixed when it connects, so each change of person means a new socket. */
-function become(user: User | null, impersonatorId: number | null = null): void {
+function become({ user, impersonator_id = null, owes_second_factor = false }: Visitor): void {
   live.value?.close();
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
   batch(() => {
     me.value = user;
-    impersonator.value = impersonatorId;
+    impersonator.value = impersonator_id;
+    owesSecondFactor.value = owes_second_factor;
     link.value = 'connecting';
     live.value = new Realtime({
       endpoint: `${scheme}://${location.host}/connection/websocket`,
@@ -137,7 +153,7 @@ function become(user: User | null, impersonatorId: number | null = null): void {
       onTerminated: (code) => void afterTermination(code),
     });
   });
-  if (user && impersonatorId === null) live.value?.watch<unknown, OwnEvent>(`user:${user.id}`, { onEvent: hear });
+  if (user && impersonator_id === null) live.value?.watch<unknown, OwnEvent>(`user:${user.id}`, { onEvent: hear });
 }
 
 /** What happens to one's own account while one looks. */
@@ -156,9 +172,9 @@ async function afterTermination(code: number): Promise<void> {
   }
   if (visitor?.user === null) {
     toast(t('auth.ended'), 'warn');
-    become(null);
+    become(NOBODY);
   } else if (visitor && code === SESSION_ENDED) {
-    arrive(visitor);
+    become(visitor);
   }
 }
 
