@@ -75,7 +75,7 @@ class Node:
         self._clock = clock
         self._tasks = TaskGroup()
         self._hub = Hub(clock)
-        self._fanout = Fanout(limits.flush_window_s)
+        self._fanout = Fanout(limits.flush_window_s, clock=clock)
         self._channels = Channels(families, broker, log, limits, self._tasks, clock, self._fanout)
         self._presence = Presence(broker, limits, clock)
         parts = Parts(
