@@ -10,15 +10,13 @@ from app.accounts.service import (
     ApiKeys,
     DoorThrottle,
     Doorway,
-    FactorSettings,
     Impersonation,
     Letterbox,
     MailedLinks,
-    Passkeys,
-    Proofs,
     Sessions,
-    TwoStep,
     UserAdmin,
+    federated_doors,
+    second_factors,
 )
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
@@ -27,7 +25,7 @@ from app.chat.schemas import ModelInfo
 from app.chat.service import Chat
 from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database
-from app.infra.idempotency import IdempotencyKeys, mark_carried_out
+from app.infra.idempotency import IdempotencyKeys, is_acting, mark_carried_out
 from app.infra.jobs import JobRules, Jobs
 from app.infra.mail import Postman, transport_for
 from app.infra.passwords import Passwords
@@ -76,6 +74,7 @@ class House:
             settings.database_url.reveal(),
             pool_size=settings.database_pool_size,
             before_commit=mark_carried_out,
+            is_watched=is_acting,
         )
         self.storage = Storage(
             endpoint_url=settings.s3_endpoint_url,
@@ -118,7 +117,6 @@ class House:
             second_step_s=settings.second_step_s,
         )
         self.throttle = DoorThrottle(self.limiter, settings)
-        self.api_keys = ApiKeys(self.db, self.audit, self.limiter, settings)
         self._furnish_mail(settings)
         self.accounts = Accounts(
             self.db,
@@ -133,23 +131,21 @@ class House:
             must_verify=settings.require_verified_email,
             publish_log=self.node.publish_log,
         )
-        self._furnish_factors(settings)
-        self.user_admin = UserAdmin(
+        self.two_step, self.factors, self.passkeys = second_factors(
             self.db,
-            self.audit,
-            self.log,
             self.sessions,
-            publish_log=self.node.publish_log,
+            self.doorway,
+            self.passwords,
+            self.throttle,
+            self.audit,
+            self.letterbox,
+            settings,
             end_user_sockets=self.node.disconnect_user,
         )
-        self.impersonation = Impersonation(
-            self.db,
-            self.sessions,
-            self.audit,
-            self.log,
-            lasts_s=settings.impersonation_s,
-            publish_log=self.node.publish_log,
+        self.identities, self.federation = federated_doors(
+            self.db, self.sessions, self.doorway, self.throttle, self.audit, self.postman, settings
         )
+        self._furnish_admin(settings)
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
         self.catalog = Catalog(self.db, self.media)
         self.shelves = Shelves(self.db)
@@ -206,35 +202,22 @@ class House:
             publish_log=self.node.publish_log,
         )
 
-    def _furnish_factors(self, settings: Settings) -> None:
-        proofs = Proofs(settings.secret, challenge_s=settings.second_step_s)
-        self.two_step = TwoStep(
+    def _furnish_admin(self, settings: Settings) -> None:
+        """What admins do with people, and what programs come in with."""
+        live, publish_log = self.sessions, self.node.publish_log
+        self.api_keys = ApiKeys(self.db, self.audit, self.postman, self.limiter, settings)
+        self.user_admin = UserAdmin(
             self.db,
-            self.sessions,
-            self.doorway,
-            proofs,
-            self.passwords,
-            self.throttle,
             self.audit,
-        )
-        self.factors = FactorSettings(
-            self.db,
-            self.sessions,
-            proofs,
-            self.throttle,
-            self.audit,
-            staff_needs_two=settings.require_staff_second_factor,
+            self.log,
+            live,
+            self.postman,
+            publish_log=publish_log,
             end_user_sockets=self.node.disconnect_user,
         )
-        self.passkeys = Passkeys(
-            self.db,
-            self.sessions,
-            self.doorway,
-            proofs,
-            self.factors,
-            self.throttle,
-            self.audit,
-            challenge_s=settings.second_step_s,
+        lasts_s = settings.impersonation_s
+        self.impersonation = Impersonation(
+            self.db, live, self.audit, self.log, self.postman, lasts_s, publish_log=publish_log
         )
 
     @asynccontextmanager
@@ -252,6 +235,7 @@ class House:
             finally:
                 await self.storage.stop()
         finally:
+            await self.federation.stop()
             self.passwords.close()
             await self.limiter.close()
             await self.db.stop()

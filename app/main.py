@@ -43,7 +43,7 @@ from app.http.sessions import (
 from app.http.sockets import DOOR, socket_route
 from app.http.streams import Gate, stream_routes
 from app.infra.db import translate
-from app.infra.logs import configure_logs
+from app.infra.logs import adopt_library_logs
 from app.infra.mail import DevOutbox
 from app.interactions import routes as interactions_routes
 from app.media import routes as media_routes
@@ -65,7 +65,7 @@ REQUIRED_PARTS = frozenset({"database", "process"})
 def from_env() -> Litestar:
     """The app of `python -m app serve`: everything from the environment."""
     settings = Settings.from_env()
-    configure_logs(settings.log_format)
+    adopt_library_logs(settings.log_format)
     return create_app(settings)
 
 
@@ -77,7 +77,12 @@ def create_app(settings: Settings) -> Litestar:
     flood = FloodGuard(settings.requests_per_address_per_minute)
     origins = (*(settings.public_origins or (CALLED_ADDRESS,)), *settings.cors_origins)
     known = KnownSessions(house.node, house.identity_of_session_token)
-    gate = Gate(house.node, known.authenticate, origins)
+    gate = Gate(
+        house.node,
+        known.authenticate,
+        origins,
+        emulated_per_minute=settings.emulated_frames_per_address_per_minute,
+    )
     door = SocketDoor(
         house.node, known.authenticate, origins, recall=known.recall, admits=flood.admits
     )
@@ -146,6 +151,8 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "mailed_links": house.mailed_links,
         "api_keys": house.api_keys,
         "user_admin": house.user_admin,
+        "federation": house.federation,
+        "identities": house.identities,
         "impersonation": house.impersonation,
         "two_step": house.two_step,
         "factors": house.factors,

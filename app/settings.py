@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields
 
+from app.kit.identity_providers import OidcProvider, parse_oidc_providers
 from app.kit.secret import Secret
 from app.kit.smtp import smtp_address, split_sender
 
@@ -97,6 +98,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """However it is used, an admin's session in somebody's name ends after so long."""
     requests_per_address_per_minute: int = 6000
     """A flood guard, counted by each process for itself."""
+    emulated_frames_per_address_per_minute: int = 3000
+    """What clients behind HTTP streams send upwards; counted likewise."""
     view_window_s: int = 30 * 60
     """A viewer counts once per book in this window."""
     answers_per_minute: int = 5
@@ -107,6 +110,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     llm_idle_s: float = 30.0
     llm_repeat_penalty: float | None = None
     passages_per_answer: int = 4
+    oidc_providers: tuple[OidcProvider, ...] = ()
+    """Who else may vouch for people: a JSON list; see `app.kit.identity_providers`."""
+    github_client_id: str = ""
+    """Empty: nobody signs in with GitHub."""
+    github_client_secret: Secret = Secret("")
+    github_base_url: str = "https://github.com"
+    github_api_url: str = "https://api.github.com"
+    federated_state_s: int = 600
+    """How long one may stay at the provider."""
     job_concurrency: int = 4
     job_lease_s: float = 15.0
     """So long after the death of its worker a job is taken up by another."""
@@ -224,6 +236,9 @@ BY_FIELD: dict[str, Parse] = {
     "public_origins": _origins,
     "cors_origins": _origins,
     "llm_repeat_penalty": _seconds,
+    "oidc_providers": parse_oidc_providers,
+    "github_base_url": _address,
+    "github_api_url": _address,
     "smtp_url": _smtp,
     "mail_from": _sender,
     "dev_outbox": Path,

@@ -94,6 +94,7 @@ async def work(house: House, model: LanguageModel) -> None:
             "channel_log": house.log.trim,
             "idempotency": house.idempotency.trim,
             "sessions": house.sessions.trim,
+            "federation": house.federation.trim,
             "second_steps": house.factors.trim,
             "jobs": house.jobs.trim,
             "mail_tokens": house.letterbox.trim,

@@ -37,6 +37,33 @@ class User(Table, tablename="users"):
     version = Integer(default=1)
 
 
+class Identity(Table, tablename="identities"):
+    """An account at another provider that lets its owner in; unique by provider and subject."""
+
+    id = Text(primary_key=True)
+    user_id = ForeignKey(references=User, null=False)
+    provider = Text()
+    subject = Text()
+    email = Text(null=True, default=None)
+    created_at = Timestamptz()
+    last_used_at = Timestamptz()
+
+
+class FederationState(Table, tablename="federation_states"):
+    """A browser that is on its way to a provider and back; `user_id` when it is to be linked."""
+
+    state_hash = Bytea(primary_key=True)
+    browser_hash = Bytea()
+    provider = Text()
+    nonce = Text(secret=True)
+    verifier = Text(secret=True)
+    redirect_uri = Text()
+    next_path = Text()
+    user_id = ForeignKey(references=User, null=True, default=None)
+    session_id = Text(null=True, default=None)
+    expires_at = Timestamptz()
+
+
 class Session(Table, tablename="sessions"):
     """A sign-in on one device. Only the SHA-256 of its token is kept."""
 

@@ -29,6 +29,13 @@ def own_origins(scope: Any, configured: Collection[str]) -> Collection[str]:
     return (called, *(origin for origin in configured if origin != CALLED_ADDRESS))
 
 
+def own_origin(scope: Any, configured: Collection[str]) -> str:
+    """The one of our origins that the request came to; a page's own when it says so."""
+    ours = own_origins(scope, configured)
+    said = header(scope, b"origin")
+    return said if said is not None and said in ours else next(iter(ours))
+
+
 def check_origin(scope: Any, configured: Collection[str], *, has_cookie: bool) -> None:
     """Refuse an unsafe request that another site made with this person's browser.
 

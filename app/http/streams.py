@@ -14,6 +14,7 @@ import msgspec
 from litestar.handlers import ASGIRouteHandler, asgi
 
 from app.http.door import AuthenticateCookie
+from app.http.flood import FloodGuard, refuse
 from app.http.origins import header, own_origins
 from app.http.sockets import ABORT
 from app.infra.db import AWAY
@@ -58,9 +59,16 @@ class Gate:
     """Who may come in: alike for every stream; without origins the address called is the only."""
 
     def __init__(
-        self, node: Node, authenticate_cookie: AuthenticateCookie, origins: Collection[str]
+        self,
+        node: Node,
+        authenticate_cookie: AuthenticateCookie,
+        origins: Collection[str],
+        *,
+        emulated_per_minute: int = 3000,
     ) -> None:
         self.node = node
+        self.emulated = FloodGuard(emulated_per_minute, "emulation-address")
+        """A guess may cost Redis a message to another process, before any session is known."""
         self._authenticate_cookie = authenticate_cookie
         self._origins = origins
 
@@ -242,6 +250,10 @@ class StreamTransport:
 def _emulation(gate: Gate) -> ASGIRouteHandler:
     @asgi("/emulation", opt={"exclude_from_auth": True}, copy_scope=False)
     async def emulation(scope: Any, receive: Any, send: Any) -> None:
+        error = gate.emulated.refusal(scope)
+        if error is not None:
+            await refuse(error, scope, send)
+            return
         try:
             _check_method(scope, ("POST",))
             gate.check_origin(scope)

@@ -145,6 +145,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/federated/{provider}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to sign in with a provider: send the browser to `url`
+         * @description Begin to sign in with a provider: send the browser to `url`. It comes back signed in at `next`, or at `/login?error=<code>`.
+         */
+        post: operations["startFederated"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The accounts at other providers that let one in here
+         * @description The accounts at other providers that let one in here.
+         */
+        get: operations["listIdentities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/identities/{identity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Let an account at a provider in no more
+         * @description Let an account at a provider in no more; never the last way in.
+         */
+        delete: operations["unlinkIdentity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/identities/{provider}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to link an account at a provider to one's own: send this session's browser to `url`
+         * @description Begin to link an account at a provider to one's own: send this session's browser to `url`. It comes back at `/account?linked=<provider>` or `/account?error=<code>`.
+         */
+        post: operations["startLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/impersonation/end": {
         parameters: {
             query?: never;
@@ -403,6 +483,26 @@ export interface paths {
          * @description Mail a link to set a new password. Alike for every address.
          */
         post: operations["sendPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The providers that one may sign in with
+         * @description The providers that one may sign in with; empty where none is configured.
+         */
+        get: operations["listProviders"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1836,6 +1936,13 @@ export interface components {
             type: "delta";
         };
         /**
+         * Departure
+         * @description Where the browser goes now; what it brings back counts in this browser only.
+         */
+        Departure: {
+            url: string;
+        };
+        /**
          * EnableTotp
          * @description A code that shows that the app has the secret.
          */
@@ -1948,6 +2055,26 @@ export interface components {
          */
         GroupPage: {
             items: components["schemas"]["Group"][];
+            next: string | null;
+        };
+        /**
+         * IdentityView
+         * @description An account at another provider that lets its owner in here.
+         */
+        IdentityView: {
+            created_at: string;
+            email: string | null;
+            id: string;
+            last_used_at: string;
+            provider: string;
+            provider_name: string;
+        };
+        /**
+         * Page[IdentityView]
+         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
+         */
+        IdentityViewPage: {
+            items: components["schemas"]["IdentityView"][];
             next: string | null;
         };
         /**
@@ -2132,6 +2259,22 @@ export interface components {
             status: number;
             title: string;
             type: string;
+        };
+        /**
+         * ProviderView
+         * @description A provider that people may sign in with; `slug` stands in addresses, `name` on buttons.
+         */
+        ProviderView: {
+            name: string;
+            slug: string;
+        };
+        /**
+         * Page[ProviderView]
+         * @description A bounded list; `next` is the `cursor` of the following call, `null` at the end.
+         */
+        ProviderViewPage: {
+            items: components["schemas"]["ProviderView"][];
+            next: string | null;
         };
         /**
          * RealtimeToken
@@ -2362,6 +2505,17 @@ export interface components {
             user_message: string;
         };
         /**
+         * StartSignIn
+         * @description Where to go on after the sign-in: a path of the application's own pages.
+         */
+        StartSignIn: {
+            /**
+             * @default /
+             * @example /account
+             */
+            next?: string;
+        };
+        /**
          * Stats
          * @description The counts of one book, or (without `book_id`) of the whole library and its top books.
          */
@@ -2484,10 +2638,14 @@ export interface components {
         /**
          * Visitor
          * @description Who asks; null when nobody is signed in. `impersonator_id` is the admin in their name.
+         *
+         *         `owes_second_factor`: the rights of the role rest until this session has given one.
          */
         Visitor: {
             /** @default null */
             impersonator_id?: number | null;
+            /** @default false */
+            owes_second_factor?: boolean;
             user: components["schemas"]["User"] | null;
         };
     };
@@ -2787,6 +2945,120 @@ export interface operations {
                 };
             };
             401: components["responses"]["SignInFirst"];
+        };
+    };
+    startFederated: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartSignIn"];
+            };
+        };
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Departure"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            404: components["responses"]["Absent"];
+        };
+    };
+    listIdentities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityViewPage"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    unlinkIdentity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done; nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
+        };
+    };
+    startLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Departure"];
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+            404: components["responses"]["Absent"];
         };
     };
     endImpersonation: {
@@ -3190,6 +3462,28 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadInput"];
+        };
+    };
+    listProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderViewPage"];
+                };
+            };
         };
     };
     renewRecoveryCodes: {

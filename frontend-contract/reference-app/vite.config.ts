@@ -17,7 +17,7 @@ export default defineConfig({
     },
   },
   server: {
-    proxy: { '/api': proxied, '/media': proxied, '/connection': { ...proxied, ws: true } },
+    proxy: { '/api': proxied, '/media': proxied, '/emulation': proxied, '/connection': { ...proxied, ws: true } },
   },
   build: {
     // Inlined files would be data: addresses, which the content security policy need not allow.

@@ -1,7 +1,7 @@
 """A real Chromium on the run's app; a window for everybody who takes part in a test."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -48,10 +48,18 @@ async def window(chromium: Browser, served: Served) -> AsyncIterator[OpenWindow]
     """Opens windows, and checks at the end that none of them showed a fault."""
     windows: list[Window] = []
 
-    async def open_window(who: Person | None = None, path: str = "/", **options: Any) -> Window:
+    async def open_window(
+        who: Person | None = None,
+        path: str = "/",
+        *,
+        at: str | None = None,
+        expected: Sequence[str] = (),
+        **options: Any,
+    ) -> Window:
         context = await chromium.new_context(**{"locale": "en", **options})
         context.set_default_timeout(10_000)
-        opened = Window(served.url, context, await context.new_page())
+        opened = Window(at or served.url, context, await context.new_page())
+        opened.expected = [*expected]
         windows.append(opened)
         opened.watch()
         if who is None:

@@ -26,6 +26,8 @@ class Window:
     faults: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     """Parts of addresses whose failure the test itself brings about."""
+    friends: list[str] = field(default_factory=list)
+    """Other hosts that the person goes to; what a page of ours loads may not come from there."""
 
     def watch(self) -> None:
         """Write down errors, and whatever is loaded from elsewhere."""
@@ -45,6 +47,10 @@ class Window:
 
     def _on_request(self, request: Request) -> None:
         address = urlsplit(request.url)
+        is_visit = request.is_navigation_request() and address.netloc in self.friends
+        is_theirs = urlsplit(self.page.url).netloc in self.friends
+        if is_visit or is_theirs:
+            return
         if address.scheme in {"http", "https"} and address.netloc != urlsplit(self.url).netloc:
             self.faults.append(f"foreign: {request.url}")
 

@@ -18,6 +18,8 @@ READS_ENVIRONMENT = {
 FENCES = {
     "redis": ("realtime.broker_redis", "app.infra"),
     "openai": ("app.infra.llm",),
+    "httpx2": ("app.infra.llm", "app.infra.federation"),
+    "joserfc": ("app.infra.federation",),
     "aioboto3": ("app.infra.storage",),
     "PIL": ("app.infra.images",),
     "argon2": ("app.infra.passwords",),

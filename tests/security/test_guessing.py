@@ -203,6 +203,19 @@ class TestOtherLimits:
             elsewhere = await client.get("/health/live", headers={"x-forwarded-for": "192.0.2.9"})
             assert elsewhere.status_code == 200
 
+    async def test_guesses_at_emulated_sessions_from_one_address(self, settings: Settings) -> None:
+        """A guess may go to another process by Redis: there are few of them, the rest goes on."""
+        few = with_settings(settings, emulated_frames_per_address_per_minute=3)
+        guess = {"session": "0" * 32, "node": "elsewhere", "data": "{}"}
+        async with serve(few) as app, httpx.AsyncClient(base_url=app.url) as client:
+            answers = [await client.post("/emulation", json=guess) for _ in range(5)]
+            assert [a.status_code for a in answers] == [404] * 3 + [429] * 2
+            assert answers[-1].headers["ratelimit-policy"] == '"emulation-address";q=3;w=60'
+            assert int(answers[-1].headers["retry-after"]) > 0
+            assert (await client.get("/health/live")).status_code == 200
+            away = {"x-forwarded-for": "192.0.2.9"}
+            assert (await client.post("/emulation", json=guess, headers=away)).status_code == 404
+
 
 class TestEnumeration:
     async def test_s5_known_and_unknown_look_the_same(

@@ -29,6 +29,8 @@ class Toxics:
     """0: no bound."""
     reset: float = 0
     """The chance that a chunk resets its connection instead."""
+    refused: tuple[bytes, ...] = ()
+    """Requests that begin so reset their connection: a network that knows better."""
     hole: bool = False
     """Nothing gets through, nothing is refused: as a network that lost its route."""
 
@@ -124,7 +126,7 @@ class Proxy:
         with suppress(OSError):
             while chunk := await reader.read(CHUNK):
                 toxics = self.toxics
-                if self._random.random() < toxics.reset:
+                if self._random.random() < toxics.reset or chunk.startswith(toxics.refused):
                     return
                 delay_s = toxics.latency_s + toxics.jitter_s * self._random.uniform(-1, 1)
                 if toxics.bytes_per_s:

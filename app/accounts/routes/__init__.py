@@ -3,6 +3,7 @@
 from app.accounts.routes import (
     doors,
     factors,
+    federated,
     impersonation,
     keys,
     mailed,
@@ -16,6 +17,7 @@ routes = [
     *doors.routes,
     *second_step.routes,
     *factors.routes,
+    *federated.routes,
     *passkeys.routes,
     *mailed.routes,
     *own_sessions.routes,

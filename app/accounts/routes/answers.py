@@ -1,11 +1,11 @@
 """What several routes of accounts read and answer alike."""
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from litestar import Request, Response
 
-from app.accounts.schemas import Admission, Client, FactorAdded, SignedIn
+from app.accounts.schemas import Admission, Arrival, Client, FactorAdded, SecondStep, SignedIn
 from app.http.origins import header, own_origins
 from app.http.sessions import session_cookie
 from app.infra.passkeys import RelyingParty
@@ -41,6 +41,28 @@ def factor_added(
     cookie = session_cookie(added.token, max_age_s=settings.session_absolute_s)
     body = FactorAdded(added.recovery_codes, None, added.passkey)
     return Response(body, status_code=status, headers=NO_STORE, cookies=[cookie])
+
+
+def entering(arrival: Arrival, settings: Settings) -> Response[None]:
+    """The browser goes on to a page of ours, with the session of whoever came in by it.
+
+    The address that it came from held a code: no store keeps it, and no page is told of it.
+    """
+    path, cookies = arrival.path, []
+    if arrival.admission is not None:
+        if arrival.admission.token is not None:
+            token = arrival.admission.token
+            cookies = [session_cookie(token, max_age_s=settings.session_absolute_s)]
+        elif arrival.admission.second_factor is not None:
+            path = _to_second_step(arrival.path, arrival.admission.second_factor)
+    headers = {"location": path, "referrer-policy": "no-referrer"}
+    return Response(None, status_code=303, headers={**NO_STORE, **headers}, cookies=cookies)
+
+
+def _to_second_step(next_path: str, step: SecondStep) -> str:
+    """The login page with the step in the fragment, which neither logs nor other sites see."""
+    said = {"second-step": step.token, "methods": ",".join(step.methods)}
+    return f"/login?{urlencode({'next': next_path})}#{urlencode(said)}"
 
 
 def client_of(request: AnyRequest) -> Client:

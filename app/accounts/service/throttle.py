@@ -65,6 +65,10 @@ class DoorThrottle:
         """Count a new account. Raises TooManyRequests."""
         await self._limiter.spend((self._signup, network_of(address)))
 
+    async def admit_federated(self, address: str) -> None:
+        """Count a journey to another provider. Raises TooManyRequests."""
+        await self._limiter.spend((self._address, network_of(address)))
+
     async def admit_mail(self, email: str, address: str) -> None:
         """Count a request for mail, whoever lives there: nobody's mailbox is flooded.
 

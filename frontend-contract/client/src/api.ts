@@ -1,6 +1,8 @@
 /** One function per REST operation that a browser needs. */
 
+import { factorCalls } from './factors.ts';
 import type { Http, Query } from './http.ts';
+import { mailedCalls } from './mailed.ts';
 import type {
   Book,
   BookDraft,
@@ -11,16 +13,20 @@ import type {
   ConversationHead,
   Counters,
   Cover,
+  Departure,
   Group,
+  Identity,
   Info,
   InteractionType,
   Page,
+  Provider,
   Report,
   ReportDraft,
   ReportStatus,
   Role,
   Session,
   SessionsEnded,
+  SignedIn,
   User,
   Visitor,
 } from './types.ts';
@@ -41,7 +47,8 @@ export type Api = ReturnType<typeof createApi>;
 export function createApi(http: Http) {
   return {
     info: () => http.call<Info>('GET', '/info'),
-    auth: authCalls(http),
+    auth: { ...authCalls(http), ...factorCalls(http), ...mailedCalls(http) },
+    identities: identityCalls(http),
     users: userCalls(http),
     books: bookCalls(http),
     categories: (query: Query = {}) => http.call<Page<Category>>('GET', '/categories', { query: { limit: 100, ...query } }),
@@ -58,7 +65,7 @@ function authCalls(http: Http) {
     signup: (email: string, password: string, name: string) =>
       http.call<unknown>('POST', '/auth/signup', { body: { email, password, name } }),
     login: (email: string, password: string) =>
-      http.call<unknown>('POST', '/auth/login', { body: { email, password } }),
+      http.call<SignedIn>('POST', '/auth/login', { body: { email, password } }),
     logout: () => http.call<void>('POST', '/auth/logout', { body: {} }),
     changePassword: (current_password: string, new_password: string) =>
       http.call<unknown>('PUT', '/auth/password', { body: { current_password, new_password } }),
@@ -71,6 +78,18 @@ function authCalls(http: Http) {
   };
 }
 
+/** Other providers that vouch for people. A departure is an address that the browser goes to itself. */
+function identityCalls(http: Http) {
+  return {
+    providers: () => http.call<Page<Provider>>('GET', '/auth/providers'),
+    startSignIn: (provider: string, next: string) =>
+      http.call<Departure>('POST', `/auth/federated/${provider}/start`, { body: { next } }),
+    startLink: (provider: string) => http.call<Departure>('POST', `/auth/identities/${provider}/link`, { body: {} }),
+    list: () => http.call<Page<Identity>>('GET', '/auth/identities'),
+    unlink: (id: string) => http.call<void>('DELETE', `/auth/identities/${id}`),
+  };
+}
+
 function userCalls(http: Http) {
   return {
     me: () => http.call<User>('GET', '/users/me'),
@@ -78,6 +97,7 @@ function userCalls(http: Http) {
     list: (query: Query) => http.call<Page<User>>('GET', '/users', { query }),
     setRole: (id: number, role: Role) => http.call<User>('PUT', `/users/${id}/role`, { body: { role } }),
     deactivate: (id: number) => http.call<User | undefined>('POST', `/users/${id}/deactivate`, { body: {} }),
+    resetFactors: (id: number) => http.call<SessionsEnded>('POST', `/users/${id}/factors/reset`, { body: {} }),
     signOut: (id: number) => http.call<SessionsEnded>('POST', `/users/${id}/sign-out`, { body: {} }),
     reactivate: (id: number) => http.call<User | undefined>('POST', `/users/${id}/reactivate`, { body: {} }),
   };

@@ -36,11 +36,24 @@ export interface Http {
 /** A call that hangs longer than this is reported as unreachable: people have left by then. */
 const TIMEOUT_MS = 20_000;
 
-export function createHttp(base = '/api/v1', fetcher: typeof fetch = (...args) => fetch(...args)): Http {
+/** Asks the person to prove once more who they are; false when they would rather not. */
+export type ProveAnew = () => Promise<boolean>;
+
+export function createHttp(
+  base = '/api/v1',
+  fetcher: typeof fetch = (...args) => fetch(...args),
+  proveAnew: ProveAnew = async () => false,
+): Http {
   return {
     async call<T>(method: Method, path: string, options: CallOptions = {}): Promise<T> {
-      const response = await send(fetcher, method, base + path + queryText(options.query), options);
-      if (!response.ok) throw await asError(response);
+      const attempt = () => send(fetcher, method, base + path + queryText(options.query), options);
+      let response = await attempt();
+      if (!response.ok) {
+        const error = await asError(response);
+        if (error.code !== 'fresh-proof-required' || !(await proveAnew())) throw error;
+        response = await attempt();
+        if (!response.ok) throw await asError(response);
+      }
       if (response.status === 204) return undefined as T;
       const text = await response.text();
       return (text ? JSON.parse(text) : undefined) as T;

@@ -1,6 +1,7 @@
 export * from './api.ts';
 export * from './chat.ts';
 export * from './counters.ts';
+export * from './factors.ts';
 export * from './http.ts';
 export * from './queue.ts';
 export * from './realtime.ts';

@@ -1,6 +1,6 @@
 /** The live side: one socket, shared subscriptions, and an honest word on how the connection is. */
 
-import { Centrifuge, type Subscription } from 'centrifuge';
+import { Centrifuge, type Subscription, type TransportEndpoint } from 'centrifuge';
 
 export type LinkState = 'connecting' | 'live' | 'offline' | 'closed';
 
@@ -13,6 +13,7 @@ export interface Watcher<S, E> {
 }
 
 export interface RealtimeOptions {
+  /** Of the WebSocket; where a network breaks it, streams over HTTP at the same host take its place. */
   endpoint: string;
   onLink?: (state: LinkState) => void;
   /** The server closed for good, or knows nobody here any more, for instance because the session ended. */
@@ -52,6 +53,23 @@ export class RpcError extends Error {
   }
 }
 
+/** The HTTP address of the host whose WebSocket this is; undefined for an address of somebody else's choice. */
+function hostOf(endpoint: string): string | undefined {
+  const found = /^ws(s?:\/\/[^/]+)\/connection\/websocket$/.exec(endpoint);
+  return found ? `http${found[1]}` : undefined;
+}
+
+/** What is tried, one after another, until something opens; from then on that is used. */
+function waysIn({ endpoint, getToken }: RealtimeOptions, host: string): TransportEndpoint[] {
+  const ways: TransportEndpoint[] = [
+    { transport: 'websocket', endpoint },
+    { transport: 'http_stream', endpoint: `${host}/connection/http_stream` },
+  ];
+  // Server-sent events say their first words in the address, where a token must not stand.
+  if (!getToken) ways.push({ transport: 'sse', endpoint: `${host}/connection/sse` });
+  return ways;
+}
+
 export class Realtime {
   readonly #client: Centrifuge;
   readonly #shared = new Map<string, Shared>();
@@ -61,9 +79,11 @@ export class Realtime {
 
   constructor(options: RealtimeOptions) {
     this.#options = options;
-    this.#client = new Centrifuge(options.endpoint, {
+    const host = hostOf(options.endpoint);
+    this.#client = new Centrifuge(host ? waysIn(options, host) : options.endpoint, {
       minReconnectDelay: 300,
       maxReconnectDelay: 10_000,
+      ...(host ? { emulationEndpoint: `${host}/emulation` } : {}),
       ...(options.getToken ? { getToken: options.getToken } : {}),
     });
     this.#client.on('connected', () => this.#say('live'));

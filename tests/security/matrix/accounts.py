@@ -1,6 +1,8 @@
 """Doors, one's own account and sessions, people and the audit log for admins."""
 
+from app.accounts.queries.identities import insert_identity
 from app.accounts.schemas import CreateApiKey
+from app.kit.ids import new_id
 from app.kit.principal import Role, Scope
 from tests.security.matrix.rows import Given, Row, Scene, everybody, only, own, sends, signed_in
 from tests.support.house import PASSWORD
@@ -32,6 +34,19 @@ async def a_reason(scene: Scene) -> Given:
     return Given({"user_id": scene.owner.id}, json={"reason": "Spam"})
 
 
+async def no_provider(_scene: Scene) -> Given:
+    """None is configured in the world: who may, is told that it is absent."""
+    return Given({"provider": "absent"}, json={})
+
+
+async def an_identity(scene: Scene) -> Given:
+    identity_id = new_id()
+    await insert_identity(
+        scene.world.db, identity_id, scene.owner.id, "absent", identity_id, "owner@example.org"
+    )
+    return Given({"identity_id": identity_id})
+
+
 async def an_errand(scene: Scene) -> Given:
     return Given({"user_id": scene.owner.id}, json={"reason": "Ticket 17"})
 
@@ -55,6 +70,12 @@ ROWS = {
     "endSession": Row(own(204), a_session),
     "endOtherSessions": Row(signed_in(200)),
     "endAllSessions": Row(signed_in(200)),
+    "listProviders": Row(everybody(200)),
+    "startFederated": Row(everybody(404), no_provider),
+    "GET /api/v1/auth/federated/{provider}/callback": Row(everybody(303), no_provider),
+    "startLink": Row(signed_in(404), no_provider),
+    "listIdentities": Row(signed_in(200)),
+    "unlinkIdentity": Row(own(204), an_identity),
     "listApiKeys": Row(signed_in(200)),
     "createApiKey": Row(signed_in(201), sends(name="Script", scopes=["catalog:read"])),
     "revokeApiKey": Row(own(204), an_api_key),

@@ -1,4 +1,8 @@
 /** Every word of the app in English. The Indonesian dictionary must have exactly the same keys. */
+import { factors } from './factors.en.ts';
+import { mailed } from './mailed.en.ts';
+import { federated } from './federated.en.ts';
+
 export const en = {
   'app.skip': 'Skip to content',
   'app.loading': 'Loading…',
@@ -275,6 +279,9 @@ export const en = {
   'error.report-filed-again': 'You have reported this already; it is with the moderators.',
   'error.conflict': 'Somebody else was first. Please reload.',
   'error.precondition-failed': 'It has changed meanwhile. Please reload.',
+  ...federated,
+  ...factors,
+  ...mailed,
 } as const;
 
 export type Key = keyof typeof en;

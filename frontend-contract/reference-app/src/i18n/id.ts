@@ -1,5 +1,8 @@
 /** Semua kata aplikasi ini dalam bahasa Indonesia. */
 import type { Dictionary } from './en.ts';
+import { factors } from './factors.id.ts';
+import { mailed } from './mailed.id.ts';
+import { federated } from './federated.id.ts';
 
 export const id: Dictionary = {
   'app.skip': 'Langsung ke isi',
@@ -277,4 +280,7 @@ export const id: Dictionary = {
   'error.report-filed-again': 'Anda sudah melaporkannya; laporan itu ada pada moderator.',
   'error.conflict': 'Orang lain lebih dahulu. Silakan muat ulang.',
   'error.precondition-failed': 'Sementara itu sudah berubah. Silakan muat ulang.',
+  ...federated,
+  ...factors,
+  ...mailed,
 };

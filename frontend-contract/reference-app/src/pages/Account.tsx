@@ -9,8 +9,11 @@ import { useTitle } from '../lib/page.ts';
 import { api, me } from '../lib/session.ts';
 import { leave } from '../lib/leave.ts';
 import { toast } from '../lib/toast.ts';
+import { AddressSection } from '../ui/AddressForm.tsx';
+import { FactorSections } from '../ui/FactorSections.tsx';
 import { Guarded } from '../ui/feedback.tsx';
 import { Field } from '../ui/Field.tsx';
+import { LinkedAccounts } from '../ui/LinkedAccounts.tsx';
 import { PasswordForm } from '../ui/PasswordForm.tsx';
 import { SessionList } from '../ui/SessionList.tsx';
 import { initials, nameOf } from '../lib/text.ts';
@@ -21,7 +24,10 @@ export function Account() {
     <div class="page page--narrow">
       <Guarded when>
         <Profile />
+        <AddressSection />
+        <FactorSections />
         <Security />
+        <LinkedAccounts />
       </Guarded>
     </div>
   );

@@ -2,7 +2,8 @@
 
 import { useSignal } from '@preact/signals';
 import { useLocation } from 'preact-iso';
-import { ApiError } from '@sicerdas/client';
+import type { ComponentChildren } from 'preact';
+import { ApiError, type SecondStep } from '@sicerdas/client';
 import { explain } from '../lib/errors.ts';
 import { t } from '../lib/i18n.ts';
 import { useTitle } from '../lib/page.ts';
@@ -11,22 +12,52 @@ import { nameOf, ownPath } from '../lib/text.ts';
 import { toast } from '../lib/toast.ts';
 import { Field } from '../ui/Field.tsx';
 import { Mark } from '../ui/icons.tsx';
+import { ArrivalProblem, ProviderButtons } from '../ui/Providers.tsx';
+import { PasskeyDoor } from '../ui/PasskeyDoor.tsx';
+import { SecondStepForm } from '../ui/SecondStepForm.tsx';
 
 const MIN_PASSWORD = 8;
 
 export function Login() {
   const { query, route } = useLocation();
+  const step = useSignal<SecondStep | null>(stepOfAddress());
+  const problem = useSignal<unknown>(null);
   useTitle(t('auth.login'));
+
+  function enter() {
+    if (me.value) toast(t('auth.welcome', { name: nameOf(me.value) }));
+    route(ownPath(query['next']), true);
+  }
+
+  if (step.value) {
+    return (
+      <SecondStepForm
+        step={step.value}
+        onIn={enter}
+        onRestart={(why) => {
+          problem.value = why;
+          step.value = null;
+        }}
+      />
+    );
+  }
   return (
     <Door
       title={t('auth.login')}
       other={{ href: withNext('/signup', query['next']), question: t('auth.noAccount'), text: t('auth.signup') }}
       isNew={false}
+      before={problem.value}
       onSubmit={async ({ email, password }) => {
-        await login(email, password);
-        route(ownPath(query['next']), true);
+        step.value = await login(email, password);
+        if (!step.value) route(ownPath(query['next']), true);
       }}
-    />
+    >
+      <PasskeyDoor onIn={enter} />
+      <p class="door__ways">
+        <a href="/forgot">{t('mailed.forgot')}</a>
+        <a href="/sign-in">{t('mailed.byMail')}</a>
+      </p>
+    </Door>
   );
 }
 
@@ -47,6 +78,16 @@ export function Signup() {
   );
 }
 
+/** A door that is another site's page leads back here with its second step in the fragment. */
+function stepOfAddress(): SecondStep | null {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const token = given.get('second-step');
+  if (!token) return null;
+  history.replaceState(history.state, '', location.pathname + location.search);
+  const methods = (given.get('methods') ?? 'totp,passkey,recovery').split(',');
+  return { token, methods: methods as SecondStep['methods'], expires_in: 0 };
+}
+
 function withNext(path: string, next: string | undefined): string {
   return next ? `${path}?next=${encodeURIComponent(next)}` : path;
 }
@@ -62,10 +103,14 @@ interface DoorProps {
   isNew: boolean;
   other: { href: string; question: string; text: string };
   onSubmit: (entry: Entry) => Promise<void>;
+  /** What went wrong before one came (back) to this door. */
+  before?: unknown;
+  /** Other ways in. */
+  children?: ComponentChildren;
 }
 
-function Door({ title, isNew, other, onSubmit }: DoorProps) {
-  const problem = useSignal<unknown>(null);
+function Door({ title, isNew, other, onSubmit, before = null, children }: DoorProps) {
+  const problem = useSignal<unknown>(before);
   const isBusy = useSignal(false);
 
   async function submit(event: SubmitEvent) {
@@ -84,16 +129,19 @@ function Door({ title, isNew, other, onSubmit }: DoorProps) {
   }
 
   const fields = problem.value instanceof ApiError ? problem.value.fields : new Map<string, string>();
-  const isWeak = problem.value instanceof ApiError && problem.value.code === 'password-too-common';
+  const code = problem.value instanceof ApiError ? problem.value.code : '';
+  const isWeak = code === 'password-too-common';
+  const isDeceptive = code === 'deceptive-address';
   return (
     <div class="door">
       <Mark />
       <h1>{title}</h1>
+      <ArrivalProblem />
       <form class="form" onSubmit={submit}>
         {isNew && (
           <Field name="name" label={t('auth.name')} hint={t('auth.nameHint')} autocomplete="name" problem={fields.get('name')} required />
         )}
-        <Field name="email" type="email" label={t('auth.email')} autocomplete="email" problem={fields.get('email')} required />
+        <Field name="email" type="email" label={t('auth.email')} autocomplete="email" problem={isDeceptive ? explain(problem.value) : fields.get('email')} required />
         <Field
           name="password"
           type="password"
@@ -103,15 +151,17 @@ function Door({ title, isNew, other, onSubmit }: DoorProps) {
           required
           {...(isNew ? { minLength: MIN_PASSWORD, hint: t('auth.passwordHint') } : {})}
         />
-        {problem.value !== null && !isWeak && (
+        {problem.value !== null && !isWeak && !isDeceptive && (
           <p class="form__problem" role="alert">
-            {sentence(problem.value, isNew)}
+            {sentence(problem.value, isNew)} {code === 'email-not-verified' && <a href="/verify">{t('verify.send')}</a>}
           </p>
         )}
         <button type="submit" class="button button--primary button--wide" disabled={isBusy.value}>
           {title}
         </button>
       </form>
+      <ProviderButtons />
+      {children}
       <p class="door__other">
         {other.question} <a href={other.href}>{other.text}</a>
       </p>
@@ -121,7 +171,7 @@ function Door({ title, isNew, other, onSubmit }: DoorProps) {
 
 /** A wrong password is 401 as well, but "please log in first" would be a strange answer to it. */
 function sentence(error: unknown, isNew: boolean): string {
-  if (error instanceof ApiError && error.status === 401 && !isNew) return t('auth.wrong');
+  if (error instanceof ApiError && error.code === 'wrong-credentials' && !isNew) return t('auth.wrong');
   if (error instanceof ApiError && error.status === 409 && isNew) return t('error.email-taken');
   return explain(error);
 }

@@ -19,6 +19,7 @@ interface Props {
   pattern?: string;
   accept?: string;
   rows?: number;
+  inputMode?: 'numeric';
 }
 
 export function Field({ name, label, hint, problem, rows, type = 'text', ...rest }: Props) {

@@ -1,0 +1,372 @@
+"""ID tokens and providers that cannot be believed: each lie is refused, and said in one way."""
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
+from msgspec.structs import replace
+
+from app.kit.secret import Secret
+from app.settings import Settings
+from tests.support.house import Served, serve, with_settings
+from tests.support.scripted_idp import CLIENT_ID, KEY, ScriptedOidc, listening
+from tests.support.traveller import Traveller, query
+
+FAILED = "/login?error=provider-failed"
+AWAY = "/login?error=provider-unavailable"
+OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"})
+
+
+@pytest.fixture(scope="module")
+async def script() -> AsyncIterator[ScriptedOidc]:
+    """One server for all tests."""
+    script = ScriptedOidc()
+    async with listening(script):
+        yield script
+
+
+@pytest.fixture
+def provider(script: ScriptedOidc) -> ScriptedOidc:
+    """A provider that lies on demand, honest at first."""
+    script.at(script.issuer)
+    script.replies.clear()
+    script.seen.clear()
+    return script
+
+
+@pytest.fixture(scope="module")
+async def house(settings: Settings, script: ScriptedOidc) -> AsyncIterator[Served]:
+    """The app that trusts it."""
+    async with serve(with_settings(settings, oidc_providers=(script.setting(),))) as running:
+        yield running
+
+
+@pytest.fixture
+async def browser(house: Served) -> AsyncIterator[Traveller]:
+    """A browser in which nobody is signed in."""
+    async with httpx.AsyncClient() as http:
+        yield Traveller(house.url, http)
+
+
+@pytest.fixture
+async def first_browser(settings: Settings, provider: ScriptedOidc) -> AsyncIterator[Traveller]:
+    """The first that asks: this app knows neither the provider's document nor its keys yet."""
+    own = with_settings(settings, oidc_providers=(provider.setting(),))
+    async with serve(own) as running, httpx.AsyncClient() as http:
+        yield Traveller(running.url, http)
+
+
+async def arrive(browser: Traveller, provider: ScriptedOidc, make: Any) -> str:
+    """Begin, come back at once with a code for the token that `make` makes; where one lands."""
+    wish = query(await browser.depart("scripted"))
+    provider.codes["code"] = make(wish["nonce"])
+    answer = await browser.send(
+        "GET", f"/api/v1/auth/federated/scripted/callback?code=code&state={wish['state']}"
+    )
+    return str(answer.headers["location"])
+
+
+async def test_a_right_token_lets_one_in(browser: Traveller, provider: ScriptedOidc) -> None:
+    """What all lies below are measured against."""
+    assert await arrive(browser, provider, provider.token) == "/"
+    assert browser.session is not None
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"nonce": "another"},
+        {"nonce": None},
+        {"iss": "https://evil.example"},
+        {"iss": None},
+        {"aud": "another-client"},
+        {"aud": []},
+        {"aud": [CLIENT_ID, "another-client"]},
+        {"aud": [CLIENT_ID, "another-client"], "azp": "another-client"},
+        {"azp": "another-client"},
+        {"sub": ""},
+        {"sub": None},
+        {"sub": "x" * 256},
+        {"sub": "a\x00b"},
+        {"exp": None},
+        {"exp": "tomorrow"},
+        {"iat": None},
+        {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"},
+        {"nbf": 4_000_000_000},
+    ],
+    ids=repr,
+)
+async def test_v10_5_4_every_claim_is_checked(
+    browser: Traveller, provider: ScriptedOidc, lie: dict[str, Any]
+) -> None:
+    """Nonce, issuer, audience, party, subject and times (Core 1.0, 3.1.3.7)."""
+    assert (
+        await arrive(browser, provider, lambda nonce: provider.token(**{"nonce": nonce, **lie}))
+        == FAILED
+    )
+    assert browser.session is None
+
+
+@pytest.mark.parametrize(
+    ("claim", "off_s", "is_fine"),
+    [
+        ("exp", -50, True),
+        ("exp", -75, False),
+        ("iat", 50, True),
+        ("iat", 75, False),
+        ("iat", -600, True),
+        ("iat", -700, False),
+        ("nbf", 50, True),
+        ("nbf", 75, False),
+    ],
+)
+async def test_clocks_may_differ_by_a_minute(
+    browser: Traveller, provider: ScriptedOidc, claim: str, off_s: int, *, is_fine: bool
+) -> None:
+    """Skew within 60 s is forgiven, beyond it is not; a token of long ago is nobody's."""
+    now = provider.claims("")["iat"]
+    landed = await arrive(
+        browser, provider, lambda nonce: provider.token(nonce, **{claim: now + off_s})
+    )
+    assert landed == ("/" if is_fine else FAILED)
+
+
+def unsigned(claims: dict[str, Any], algorithm: str) -> str:
+    """A token with this algorithm and no signature."""
+    parts = ({"alg": algorithm, "kid": "one"}, claims)
+    texts = [urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return f"{texts[0]}.{texts[1]}."
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "RS256", "HS256", ""])
+async def test_v9_1_2_unsigned_token_is_refused(
+    browser: Traveller, provider: ScriptedOidc, algorithm: str
+) -> None:
+    """Without a signature nothing is believed, however the header calls it."""
+    landed = await arrive(
+        browser, provider, lambda nonce: unsigned(provider.claims(nonce), algorithm)
+    )
+    assert landed == FAILED
+
+
+async def test_v9_1_2_public_key_is_no_shared_secret(
+    first_browser: Traveller, provider: ScriptedOidc
+) -> None:
+    """HS256 with the published key as its secret, even when discovery allows HS256."""
+    provider.document["id_token_signing_alg_values_supported"] = ["RS256", "HS256", "none"]
+    pem = KEY.as_pem(private=False)
+
+    def forged(nonce: str) -> str:
+        header = {"alg": "HS256", "kid": "one"}
+        return jwt.encode(header, provider.claims(nonce), OctKey.import_key(pem.hex()))
+
+    assert await arrive(first_browser, provider, forged) == FAILED
+
+
+async def test_v9_1_2_another_key_is_refused(browser: Traveller, provider: ScriptedOidc) -> None:
+    """The same name, another key: the header's own word counts for nothing (`jwk`, `jku`)."""
+
+    def forged(nonce: str) -> str:
+        header = {
+            "alg": "RS256",
+            "kid": "one",
+            "jwk": OTHER_KEY.as_dict(private=False),
+            "jku": "http://127.0.0.1:1/keys",
+        }
+        return jwt.encode(header, provider.claims(nonce), OTHER_KEY)
+
+    assert await arrive(browser, provider, forged) == FAILED
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "..", "é.é.é", "eyJ9." * 3, "a" * 100_000])
+async def test_garbage_is_no_token(browser: Traveller, provider: ScriptedOidc, token: str) -> None:
+    """Whatever comes, it is a refusal and not a fault of ours."""
+    assert await arrive(browser, provider, lambda _nonce: token or " ") == FAILED
+
+
+async def test_new_key_is_fetched_once(first_browser: Traveller, provider: ScriptedOidc) -> None:
+    """Providers change their keys; an invented name does not make us ask again and again."""
+    await arrive(first_browser, provider, provider.token)
+    for _ in range(3):
+        landed = await arrive(
+            first_browser, provider, lambda nonce: provider.token(nonce, kid="two")
+        )
+        assert landed == FAILED
+    assert len([one for one in provider.seen if one.path == "/keys"]) == 1
+
+
+async def test_address_may_come_from_userinfo(browser: Traveller, provider: ScriptedOidc) -> None:
+    """Of the same person only (Core 1.0, 5.3.2)."""
+
+    def bare(nonce: str) -> str:
+        return provider.token(nonce, sub="info-1", email=None, email_verified=None)
+
+    provider.info = {"sub": "another", "email": "info@example.org", "email_verified": True}
+    assert await arrive(browser, provider, bare) == FAILED
+    provider.info = {"sub": "info-1", "email": "info@example.org", "email_verified": "true"}
+    assert await arrive(browser, provider, bare) == "/"
+    me = await browser.me()
+    assert me is not None
+    assert me["email"] == "info@example.org"
+
+
+@pytest.mark.parametrize(
+    ("reply", "landing"),
+    [
+        ((500, {}), AWAY),
+        ((503, b"busy"), AWAY),
+        ((400, {"error": "invalid_grant"}), FAILED),
+        ((401, {"error": "invalid_client"}), FAILED),
+        ((302, {}), FAILED),
+        ((200, b"<html>"), FAILED),
+        ((200, {"access_token": "x"}), FAILED),
+        ((200, b"[" * 200_000), FAILED),
+        ((200, b'"' + b"x" * 300_000 + b'"'), FAILED),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+async def test_bad_answers_of_the_token_endpoint(
+    browser: Traveller, provider: ScriptedOidc, reply: tuple[int, Any], landing: str
+) -> None:
+    """Failing, refusing, pointing elsewhere, endless or without sense: told apart, never ours."""
+    provider.replies["/token"] = reply
+    assert await arrive(browser, provider, provider.token) == landing
+
+
+async def test_provider_that_is_down_is_said_so(settings: Settings) -> None:
+    """503 with a code of its own, before anybody has left."""
+    gone = ScriptedOidc(issuer="http://127.0.0.1:1")
+    own = with_settings(settings, oidc_providers=(gone.setting(),))
+    async with serve(own) as running, httpx.AsyncClient() as http:
+        answer = await Traveller(running.url, http).send(
+            "POST", "/api/v1/auth/federated/scripted/start", json={}
+        )
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider-unavailable")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"issuer": "https://evil.example"},
+        {"token_endpoint": "http://127.0.0.1:9/token"},
+        {"token_endpoint": "http://169.254.169.254/latest/meta-data"},
+        {"jwks_uri": "file:///etc/passwd"},
+        {"authorization_endpoint": "javascript:alert(1)"},
+        {"jwks_uri": "https://evil.example/keys"},
+        {"token_endpoint": "http://[half"},
+    ],
+    ids=repr,
+)
+async def test_v10_5_3_discovery_leads_nowhere_else(
+    first_browser: Traveller, provider: ScriptedOidc, change: dict[str, str]
+) -> None:
+    """Another issuer, another host, another scheme: refused before anything is sent (S10)."""
+    provider.document |= change
+    answer = await first_browser.send("POST", "/api/v1/auth/federated/scripted/start", json={})
+    assert (answer.status_code, answer.json()["code"]) == (502, "provider-failed")
+    assert [one.path for one in provider.seen] == ["/.well-known/openid-configuration"]
+
+
+async def test_discovery_may_not_point_at_userinfo_elsewhere(
+    first_browser: Traveller, provider: ScriptedOidc
+) -> None:
+    """The access token goes to the provider's own hosts only."""
+    provider.document["userinfo_endpoint"] = "http://127.0.0.1:9/userinfo"
+    landed = await arrive(first_browser, provider, lambda nonce: provider.token(nonce, email=None))
+    assert landed == FAILED
+
+
+@pytest.mark.parametrize(
+    ("path", "reply", "code"),
+    [
+        ("/.well-known/openid-configuration", (404, {}), "provider-unavailable"),
+        ("/.well-known/openid-configuration", (200, {"issuer": 5}), "provider-failed"),
+        ("/.well-known/openid-configuration", (301, {}), "provider-failed"),
+    ],
+)
+async def test_bad_discovery(
+    first_browser: Traveller, provider: ScriptedOidc, path: str, reply: Any, code: str
+) -> None:
+    """Said before anybody has left."""
+    provider.replies[path] = reply
+    answer = await first_browser.send("POST", "/api/v1/auth/federated/scripted/start", json={})
+    assert answer.json()["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("path", "reply", "landing"),
+    [
+        ("/keys", (404, {}), AWAY),
+        ("/keys", (200, {"keys": 5}), FAILED),
+        ("/keys", (200, {"keys": []}), FAILED),
+        ("/keys", (200, {"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "one"}]}), FAILED),
+        ("/keys", (200, {"keys": [{"kty": "RSA", "kid": "one", "n": "!", "e": "AQAB"}]}), FAILED),
+        ("/userinfo", (403, {}), FAILED),
+        ("/userinfo", (200, {"sub": 7}), FAILED),
+    ],
+    ids=repr,
+)
+async def test_bad_keys_and_bad_userinfo(
+    first_browser: Traveller, provider: ScriptedOidc, path: str, reply: Any, landing: str
+) -> None:
+    """Nothing without sense is believed, and nothing of it is a fault of ours."""
+    provider.replies[path] = reply
+    landed = await arrive(first_browser, provider, lambda nonce: provider.token(nonce, email=None))
+    assert landed == landing
+
+
+async def test_other_refusals_at_the_provider(browser: Traveller) -> None:
+    """An error of theirs is no "no" of the person's; a state without a code is nothing."""
+    for said in ("&error=server_error", ""):
+        state = query(await browser.depart("scripted"))["state"]
+        answer = await browser.send(
+            "GET", f"/api/v1/auth/federated/scripted/callback?state={state}{said}"
+        )
+        assert answer.headers["location"] == FAILED
+
+
+@pytest.mark.parametrize(
+    ("methods", "secret", "place"),
+    [
+        (["client_secret_basic"], "s", "header"),
+        (["client_secret_post"], "s", "form"),
+        (["client_secret_basic", "client_secret_post"], "s", "header"),
+        (["none"], "", "nowhere"),
+    ],
+)
+async def test_secret_travels_as_the_provider_wants_it(
+    settings: Settings, provider: ScriptedOidc, methods: list[str], secret: str, place: str
+) -> None:
+    """RFC 6749, 2.3.1: in the header, in the form, or not at all for a public client."""
+    provider.document["token_endpoint_auth_methods_supported"] = methods
+    setting = replace(provider.setting(), client_secret=Secret(secret))
+    async with (
+        serve(with_settings(settings, oidc_providers=(setting,))) as running,
+        httpx.AsyncClient() as http,
+    ):
+        assert await arrive(Traveller(running.url, http), provider, provider.token) == "/"
+    asked = next(one for one in provider.seen if one.path == "/token")
+    assert ("authorization" in asked.headers) == (place == "header")
+    assert ("client_secret" in asked.form) == (place == "form")
+    assert ("client_id" in asked.form) == (place != "header")
+
+
+async def test_v16_2_5_no_secret_reaches_the_log(
+    browser: Traveller, provider: ScriptedOidc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither codes nor tokens nor the client's secret, when all goes wrong."""
+    wish = query(await browser.depart("scripted"))
+    provider.codes["canary-code"] = provider.token("wrong-nonce")
+    state = wish["state"]
+    await browser.send(
+        "GET", f"/api/v1/auth/federated/scripted/callback?code=canary-code&state={state}"
+    )
+    told = "".join(capsys.readouterr())
+    assert "federation.failed" in told
+    secrets = ("canary-code", state, "scripted-secret", provider.codes["canary-code"])
+    assert [secret for secret in secrets if secret in told] == []

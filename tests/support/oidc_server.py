@@ -1,0 +1,58 @@
+"""The certified provider of `tests/support/oidc`, started for the run on a free port."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.kit.identity_providers import WELL_KNOWN, OidcProvider
+from app.kit.secret import Secret
+from tests.realtime.test_js_client import program
+
+FOLDER = Path(__file__).parent / "oidc"
+INSTALL_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 10
+
+
+def installed() -> None:
+    """The locked package, once."""
+    if (FOLDER / "node_modules" / "oidc-provider").exists():
+        return
+    npm = [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(npm, cwd=FOLDER, check=True, capture_output=True, timeout=INSTALL_TIMEOUT_S)
+
+
+@contextmanager
+def provider_process(options: str = "{}") -> Iterator[str]:
+    """A provider of its own; its issuer."""
+    installed()
+    running = subprocess.Popen(
+        [program("node"), "server.mjs", "0", options],
+        cwd=FOLDER,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert running.stdout is not None
+        said = next((line for line in running.stdout if line.startswith("ready ")), None)
+        if said is None:
+            pytest.fail("the local OpenID provider did not start")
+        yield said.split()[1]
+    finally:
+        running.terminate()
+        running.wait(STOP_TIMEOUT_S)
+        running.stdout.close()
+
+
+def as_setting(issuer: str, slug: str = "local") -> OidcProvider:
+    """What an operator would write of it."""
+    return OidcProvider(
+        slug=slug,
+        name="Local house",
+        discovery_url=issuer + WELL_KNOWN,
+        client_id="sicerdas",
+        client_secret=Secret("a-secret-of-the-local-provider"),
+    )
