@@ -21,6 +21,7 @@ from app.infra.channel_log import renew_epochs
 from app.infra.db import Database
 from app.infra.embedded.faults import EmbeddedError
 from app.infra.embedded.instance import run_instance
+from app.infra.jobs import given_up
 from app.infra.migrations import MigrationFailed, known_ids, migrate, pending_ids
 from app.kit.errors import AppError
 from app.kit.principal import Role
@@ -87,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
     tasks = admin.add_subparsers(required=True, metavar="TASK")
     sample = tasks.add_parser("load-sample", help="load the sample library and the demo accounts")
     sample.set_defaults(command=_load_sample)
+    jobs = tasks.add_parser("jobs", help="show the jobs that were given up")
+    jobs.set_defaults(command=_jobs)
+    jobs.add_argument("--retry", action="store_true", help="try all of them again")
     account = tasks.add_parser("account", help="make an account, or give one its role")
     account.set_defaults(command=_account)
     account.add_argument("email")
@@ -146,6 +150,14 @@ def _load_sample(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
     _demand_migrated(settings)
     load = pkgutil.resolve_name(SAMPLE_LOADER)
     print(asyncio.run(load(settings)))
+    return 0
+
+
+def _jobs(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    settings = Settings.from_env(env)
+    _demand_migrated(settings)
+    for line in asyncio.run(given_up(settings.database_url.reveal(), retry=chosen.retry)):
+        print(line)
     return 0
 
 
