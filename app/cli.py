@@ -22,6 +22,7 @@ from app.infra.db import Database
 from app.infra.embedded.faults import EmbeddedError
 from app.infra.embedded.instance import run_instance
 from app.infra.jobs import given_up
+from app.infra.logs import adopt_library_logs
 from app.infra.migrations import MigrationFailed, known_ids, migrate, pending_ids
 from app.kit.errors import AppError
 from app.kit.principal import Role
@@ -96,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
     account.add_argument("email")
     account.add_argument("--name")
     account.add_argument("--role", type=Role, choices=list(Role), default=Role.USER)
+    reset = tasks.add_parser("reset-factors", help="take all second factors from an account")
+    reset.set_defaults(command=_reset_factors)
+    reset.add_argument("email")
     backup = add("backup", "write the database to FILE (pg_dump)", _backup)
     backup.add_argument("file", metavar="FILE")
     restore = add("restore", "read it back (pg_restore)", _restore)
@@ -115,6 +119,7 @@ def _say(text: str) -> None:
 def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
     settings = Settings.from_env(env)
     _demand_migrated(settings)
+    adopt_library_logs(settings.log_format)
     config = uvicorn.Config(
         APP_FACTORY,
         factory=True,
@@ -132,6 +137,7 @@ def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
         server_header=False,
         access_log=False,
+        log_config=None,
     )
     run = pkgutil.resolve_name(SERVER)
     return int(run(config))
@@ -173,20 +179,39 @@ def _account(chosen: argparse.Namespace, env: dict[str, str]) -> int:
     except msgspec.ValidationError as fault:
         raise CommandFailed(str(fault)) from None
 
-    async def ensure() -> int:
-        house = pkgutil.resolve_name(HOUSE)(settings)
-        await house.db.start(pkgutil.resolve_name(TABLES))  # the other servers may be away
-        try:
-            await house.node.start()  # tells the servers whose sockets end; Redis may be away
-            name, role = form.name or "", chosen.role
-            return int(await house.accounts.ensure_account(form.email, name, password, role))
-        finally:
-            house.passwords.close()
-            await house.node.stop()
-            await house.db.stop()
+    async def ensure(house: Any) -> int:
+        name, role = form.name or "", chosen.role
+        return int(await house.accounts.ensure_account(form.email, name, password, role))
 
-    print(f"account {asyncio.run(ensure())}: {chosen.email}, {chosen.role}")
+    account = asyncio.run(_in_house(settings, ensure))
+    print(f"account {account}: {chosen.email}, {chosen.role}")
     return 0
+
+
+def _reset_factors(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    """The way back for the only admin whose phone is gone."""
+    settings = Settings.from_env(env)
+    _demand_migrated(settings)
+
+    async def reset(house: Any) -> int:
+        return int(await house.factors.reset_as_operator(chosen.email))
+
+    ended = asyncio.run(_in_house(settings, reset))
+    print(f"{chosen.email} has no second factor any more; sessions ended: {ended}")
+    return 0
+
+
+async def _in_house(settings: Settings, work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+    """Do something in the house with the database alone."""
+    house = pkgutil.resolve_name(HOUSE)(settings)
+    await house.db.start(pkgutil.resolve_name(TABLES))  # the other servers may be away
+    try:
+        await house.node.start()  # tells the servers whose sockets end; Redis may be away
+        return await work(house)
+    finally:
+        house.passwords.close()
+        await house.node.stop()
+        await house.db.stop()
 
 
 def _migrate(chosen: argparse.Namespace, env: dict[str, str]) -> int:

@@ -19,6 +19,7 @@ from realtime.wire import Wire
 from tests.realtime.waiting import until
 
 WINDOW_S = 0.05
+NEVER_BY_ITSELF_S = 3600
 LIMITS = Limits(outgoing_max_bytes=300_000, outgoing_max_frames=50, write_timeout_s=5)
 
 
@@ -300,6 +301,7 @@ class TestSlow:
         pair = await floor.pair()
         crowd = Crowd(floor.fanout)
         crowd.add(pair.wire.slot)
+        floor.fanout._window_s = NEVER_BY_ITSELF_S
         pair.wire.finish(b"bye", flush=True)
         crowd.push(wired(1))
         pair.wire.write(b"late")

@@ -55,9 +55,18 @@ class Report:
         if not holds:
             self.faults.append(promise)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether anything that was promised does not hold."""
+        return bool(self.missing or self.duplicated or self.disordered or self.faults)
+
     def conclude(self) -> None:
         """Print the line; fail when anything is broken."""
-        broken = bool(self.missing or self.duplicated or self.disordered or self.faults)
+        self.print()
+        assert not self.is_broken, (self.name, self.faults)
+
+    def print(self) -> None:
+        """Print the line."""
         facts = {
             "name": self.name,
             "seed": SEED,
@@ -69,7 +78,13 @@ class Report:
             "disordered": self.disordered,
             "p99_ms": round(self.p99 or p99_ms(self.latencies), 1),
             **self.extra,
-            "exit": int(broken),
+            "exit": int(self.is_broken),
         }
         print(" ".join(f"{key}={value}" for key, value in facts.items()), flush=True)
-        assert not broken, (self.faults, facts)
+
+
+def conclude_all(*reports: Report) -> None:
+    """Print every line, then fail when any is broken."""
+    for report in reports:
+        report.print()
+    assert not [(r.name, r.faults) for r in reports if r.is_broken]
