@@ -17,12 +17,12 @@ from tests.realtime.waiting import until
 from tests.support.audience import Listener, all_subscribed, listening
 from tests.support.proxy import Proxy, Toxics
 from tests.support.redis_server import LOOPBACK, RedisServer
-from tests.support.report import SEED, Report, sized
+from tests.support.report import SEED, Report, hours, sized
 
 CHANNEL = "log:1"
 CLIENTS = sized(20, 100)
-EVENTS_PER_S = 25
-STORM_S = sized(60.0, 7200.0)
+EVENTS_PER_S = sized(25, 10)
+STORM_S = hours(60, 7200)
 PHASE_S = sized(3.0, 60.0)
 HEAL_S = sized(30.0, 60.0)
 LIMITS = Limits(ping_interval_s=sized(1, 25), pong_timeout_s=sized(0.8, 8), sweep_interval_s=0.5)

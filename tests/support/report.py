@@ -10,12 +10,19 @@ from typing import TypeVar
 T = TypeVar("T")
 
 FULL = os.environ.get("SICERDAS_TEST_SIZE") == "full"
+SHARE = float(os.environ.get("SICERDAS_TEST_SHARE", "1"))
+"""How much of what takes hours at full size is run; the line says so."""
 SEED = int(os.environ.get("SICERDAS_TEST_SEED", "20261122"))
 
 
 def sized(commit: T, full: T) -> T:
     """Choose by SICERDAS_TEST_SIZE."""
     return full if FULL else commit
+
+
+def hours(commit: int, full: int) -> int:
+    """Choose a number that means hours at full size: `SICERDAS_TEST_SHARE` of it is run then."""
+    return max(1, int(full * SHARE)) if FULL else commit
 
 
 def p99_ms(seconds: Sequence[float]) -> float:
@@ -69,6 +76,7 @@ class Report:
         """Print the line."""
         facts = {
             "name": self.name,
+            "size": ("full" if SHARE == 1 else f"{SHARE:g}_of_full") if FULL else "commit",
             "seed": SEED,
             "machine": f"{platform.machine()}/{os.cpu_count()}",
             "events": self.events,
