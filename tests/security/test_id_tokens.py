@@ -12,6 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from msgspec.structs import replace
 
+from app.infra.federation import Cached, OidcClient
 from app.kit.secret import Secret
 from app.settings import Settings
 from tests.support.house import Served, serve, with_settings
@@ -56,11 +57,13 @@ async def browser(house: Served) -> AsyncIterator[Traveller]:
 
 
 @pytest.fixture
-async def first_browser(settings: Settings, provider: ScriptedOidc) -> AsyncIterator[Traveller]:
-    """The first that asks: this app knows neither the provider's document nor its keys yet."""
-    own = with_settings(settings, oidc_providers=(provider.setting(),))
-    async with serve(own) as running, httpx.AsyncClient() as http:
-        yield Traveller(running.url, http)
+def first_browser(house: Served, browser: Traveller, monkeypatch: pytest.MonkeyPatch) -> Traveller:
+    """The first that asks: the app knows neither the provider's document nor its keys yet."""
+    client = house.house.federation._providers["scripted"]
+    assert isinstance(client, OidcClient)
+    monkeypatch.setattr(client, "_discovery", Cached(client._discover))
+    monkeypatch.setattr(client, "_keys", Cached(client._fetch_keys))
+    return browser
 
 
 async def arrive(browser: Traveller, provider: ScriptedOidc, make: Any) -> str:
