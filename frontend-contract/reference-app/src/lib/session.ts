@@ -6,6 +6,7 @@ import {
   Realtime,
   type Info,
   type LinkState,
+  type OwnEvent,
   type SecondStep,
   type SignedIn,
   type User,
@@ -28,6 +29,8 @@ export const api = createApi(createHttp('/api/v1', speaking, proveAnew));
 
 /** `undefined` until the server has said who we are. */
 export const me = signal<User | null | undefined>(undefined);
+/** The admin who is here in this person's name. */
+export const impersonator = signal<number | null>(null);
 export const info = signal<Info | null>(null);
 export const link = signal<LinkState>('connecting');
 export const live = signal<Realtime | null>(null);
@@ -76,10 +79,10 @@ export async function rightsChanged(): Promise<void> {
 
 /** What a link in a mail did may have changed or ended this session. */
 export async function refresh(): Promise<void> {
-  const user = await whoIsHere();
-  if (user === undefined) return;
-  if (user?.id === me.value?.id) me.value = user;
-  else become(user);
+  const visitor = await whoIsHere();
+  if (visitor === undefined) return;
+  if (visitor.user?.id === me.value?.id) me.value = visitor.user;
+  else become(visitor);
 }
 
 /** True when the new account is signed in at once; false when the address must be confirmed first. */
@@ -114,12 +117,34 @@ export async function changePassword(current: string, next: string): Promise<voi
   }
 }
 
+/** An admin enters in somebody's name; the cookie of their own session waits beside the other. */
+export async function impersonate(id: number, reason: string): Promise<void> {
+  await changeOfPerson(() => api.users.impersonate(id, reason));
+}
+
+/** Back to the admin's own account. */
+export async function endImpersonation(): Promise<void> {
+  await changeOfPerson(() => api.auth.endImpersonation());
+}
+
+async function changeOfPerson(act: () => Promise<unknown>): Promise<void> {
+  isLeaving = true;
+  try {
+    await act();
+    remember('conversation', null);
+    become(await api.auth.session());
+  } finally {
+    isLeaving = false;
+  }
+}
+
 /** The socket's identity is fixed when it connects, so each change of person means a new socket. */
-function become({ user, owes_second_factor = false }: Visitor): void {
+function become({ user, impersonator_id = null, owes_second_factor = false }: Visitor): void {
   live.value?.close();
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
   batch(() => {
     me.value = user;
+    impersonator.value = impersonator_id;
     owesSecondFactor.value = owes_second_factor;
     link.value = 'connecting';
     live.value = new Realtime({
@@ -128,6 +153,12 @@ function become({ user, owes_second_factor = false }: Visitor): void {
       onTerminated: (code) => void afterTermination(code),
     });
   });
+  if (user && impersonator_id === null) live.value?.watch<unknown, OwnEvent>(`user:${user.id}`, { onEvent: hear });
+}
+
+/** What happens to one's own account while one looks. */
+function hear(event: OwnEvent): void {
+  if (event.type === 'user.impersonated') toast(t('visit.told', { reason: event.reason }), 'warn');
 }
 
 /** The server closed for good: usually the session was revoked. Find out, and say it. */
