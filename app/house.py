@@ -146,7 +146,7 @@ class House:
             end_user_sockets=self.node.disconnect_user,
         )
         self.identities, self.federation = federated_doors(
-            self.db, self.doorway, self.throttle, self.audit, self.postman, settings
+            self.db, self.sessions, self.doorway, self.throttle, self.audit, self.postman, settings
         )
         self._furnish_admin(settings)
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)

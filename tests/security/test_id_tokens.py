@@ -1,5 +1,6 @@
 """ID tokens and providers that cannot be believed: each lie is refused, and said in one way."""
 
+import hashlib
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
@@ -8,8 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
+from msgspec.structs import replace
 
+from app.infra.federation import Cached, OidcClient
+from app.kit.secret import Secret
 from app.settings import Settings
 from tests.support.house import Served, serve, with_settings
 from tests.support.scripted_idp import CLIENT_ID, KEY, ScriptedOidc, listening
@@ -17,6 +21,7 @@ from tests.support.traveller import Traveller, query
 
 FAILED = "/login?error=provider-failed"
 AWAY = "/login?error=provider-unavailable"
+EC_KEY = ECKey.generate_key("P-256", {"kid": "two"})
 OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"})
 
 
@@ -52,11 +57,13 @@ async def browser(house: Served) -> AsyncIterator[Traveller]:
 
 
 @pytest.fixture
-async def first_browser(settings: Settings, provider: ScriptedOidc) -> AsyncIterator[Traveller]:
-    """The first that asks: this app knows neither the provider's document nor its keys yet."""
-    own = with_settings(settings, oidc_providers=(provider.setting(),))
-    async with serve(own) as running, httpx.AsyncClient() as http:
-        yield Traveller(running.url, http)
+def first_browser(house: Served, browser: Traveller, monkeypatch: pytest.MonkeyPatch) -> Traveller:
+    """The first that asks: the app knows neither the provider's document nor its keys yet."""
+    client = house.house.federation._providers["scripted"]
+    assert isinstance(client, OidcClient)
+    monkeypatch.setattr(client, "_discovery", Cached(client._discover))
+    monkeypatch.setattr(client, "_keys", Cached(client._fetch_keys))
+    return browser
 
 
 async def arrive(browser: Traveller, provider: ScriptedOidc, make: Any) -> str:
@@ -132,6 +139,27 @@ async def test_clocks_may_differ_by_a_minute(
         browser, provider, lambda nonce: provider.token(nonce, **{claim: now + off_s})
     )
     assert landed == ("/" if is_fine else FAILED)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256", "ES256"])
+async def test_signatures_with_a_public_key_count(
+    first_browser: Traveller, provider: ScriptedOidc, algorithm: str
+) -> None:
+    """Whichever of the usual ones, with the access token's hash beside it (Core 1.0, 3.1.3.6)."""
+    key = EC_KEY if algorithm.startswith("ES") else KEY
+    digest = hashlib.new(f"sha{algorithm[2:]}", b"at").digest()
+    half = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+
+    def signed(nonce: str) -> str:
+        header = {"alg": algorithm, "kid": key.kid}
+        claims = provider.claims(nonce, at_hash=half)
+        return jwt.encode(header, claims, key, algorithms=[algorithm])
+
+    provider.keys = [KEY, EC_KEY]
+    try:
+        assert await arrive(first_browser, provider, signed) == "/"
+    finally:
+        provider.keys = [KEY]
 
 
 def unsigned(claims: dict[str, Any], algorithm: str) -> str:
@@ -277,6 +305,81 @@ async def test_discovery_may_not_point_at_userinfo_elsewhere(
     provider.document["userinfo_endpoint"] = "http://127.0.0.1:9/userinfo"
     landed = await arrive(first_browser, provider, lambda nonce: provider.token(nonce, email=None))
     assert landed == FAILED
+
+
+@pytest.mark.parametrize(
+    ("path", "reply", "code"),
+    [
+        ("/.well-known/openid-configuration", (404, {}), "provider-unavailable"),
+        ("/.well-known/openid-configuration", (200, {"issuer": 5}), "provider-failed"),
+        ("/.well-known/openid-configuration", (301, {}), "provider-failed"),
+    ],
+)
+async def test_bad_discovery(
+    first_browser: Traveller, provider: ScriptedOidc, path: str, reply: Any, code: str
+) -> None:
+    """Said before anybody has left."""
+    provider.replies[path] = reply
+    answer = await first_browser.send("POST", "/api/v1/auth/federated/scripted/start", json={})
+    assert answer.json()["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("path", "reply", "landing"),
+    [
+        ("/keys", (404, {}), AWAY),
+        ("/keys", (200, {"keys": 5}), FAILED),
+        ("/keys", (200, {"keys": []}), FAILED),
+        ("/keys", (200, {"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "one"}]}), FAILED),
+        ("/keys", (200, {"keys": [{"kty": "RSA", "kid": "one", "n": "!", "e": "AQAB"}]}), FAILED),
+        ("/userinfo", (403, {}), FAILED),
+        ("/userinfo", (200, {"sub": 7}), FAILED),
+    ],
+    ids=repr,
+)
+async def test_bad_keys_and_bad_userinfo(
+    first_browser: Traveller, provider: ScriptedOidc, path: str, reply: Any, landing: str
+) -> None:
+    """Nothing without sense is believed, and nothing of it is a fault of ours."""
+    provider.replies[path] = reply
+    landed = await arrive(first_browser, provider, lambda nonce: provider.token(nonce, email=None))
+    assert landed == landing
+
+
+async def test_other_refusals_at_the_provider(browser: Traveller) -> None:
+    """An error of theirs is no "no" of the person's; a state without a code is nothing."""
+    for said in ("&error=server_error", ""):
+        state = query(await browser.depart("scripted"))["state"]
+        answer = await browser.send(
+            "GET", f"/api/v1/auth/federated/scripted/callback?state={state}{said}"
+        )
+        assert answer.headers["location"] == FAILED
+
+
+@pytest.mark.parametrize(
+    ("methods", "secret", "place"),
+    [
+        (["client_secret_basic"], "s", "header"),
+        (["client_secret_post"], "s", "form"),
+        (["client_secret_basic", "client_secret_post"], "s", "header"),
+        (["none"], "", "nowhere"),
+    ],
+)
+async def test_secret_travels_as_the_provider_wants_it(
+    settings: Settings, provider: ScriptedOidc, methods: list[str], secret: str, place: str
+) -> None:
+    """RFC 6749, 2.3.1: in the header, in the form, or not at all for a public client."""
+    provider.document["token_endpoint_auth_methods_supported"] = methods
+    setting = replace(provider.setting(), client_secret=Secret(secret))
+    async with (
+        serve(with_settings(settings, oidc_providers=(setting,))) as running,
+        httpx.AsyncClient() as http,
+    ):
+        assert await arrive(Traveller(running.url, http), provider, provider.token) == "/"
+    asked = next(one for one in provider.seen if one.path == "/token")
+    assert ("authorization" in asked.headers) == (place == "header")
+    assert ("client_secret" in asked.form) == (place == "form")
+    assert ("client_id" in asked.form) == (place != "header")
 
 
 async def test_v16_2_5_no_secret_reaches_the_log(
