@@ -14,14 +14,15 @@ from typing import Any
 import asyncpg
 import msgspec
 import uvicorn
-import uvloop
 
 from app.accounts.schemas import SignUp
 from app.infra.channel_log import renew_epochs
 from app.infra.db import Database
 from app.infra.embedded.faults import EmbeddedError
 from app.infra.embedded.instance import run_instance
+from app.infra.jobs import given_up
 from app.infra.logs import adopt_library_logs
+from app.infra.long_run import run_until_told
 from app.infra.migrations import MigrationFailed, known_ids, migrate, pending_ids
 from app.kit.errors import AppError
 from app.kit.principal import Role
@@ -88,6 +89,9 @@ def parser() -> argparse.ArgumentParser:
     tasks = admin.add_subparsers(required=True, metavar="TASK")
     sample = tasks.add_parser("load-sample", help="load the sample library and the demo accounts")
     sample.set_defaults(command=_load_sample)
+    jobs = tasks.add_parser("jobs", help="show the jobs that were given up")
+    jobs.set_defaults(command=_jobs)
+    jobs.add_argument("--retry", action="store_true", help="try all of them again")
     account = tasks.add_parser("account", help="make an account, or give one its role")
     account.set_defaults(command=_account)
     account.add_argument("email")
@@ -143,7 +147,7 @@ def _worker(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
     settings = Settings.from_env(env)
     _demand_migrated(settings)
     work = pkgutil.resolve_name(WORKER)
-    _run_until_told(work(settings))
+    run_until_told(work(settings))
     return 0
 
 
@@ -152,6 +156,14 @@ def _load_sample(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
     _demand_migrated(settings)
     load = pkgutil.resolve_name(SAMPLE_LOADER)
     print(asyncio.run(load(settings)))
+    return 0
+
+
+def _jobs(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    settings = Settings.from_env(env)
+    _demand_migrated(settings)
+    for line in asyncio.run(given_up(settings.database_url.reveal(), retry=chosen.retry)):
+        print(line)
     return 0
 
 
@@ -250,21 +262,6 @@ def _demand_migrated(settings: Settings) -> None:
         raise CommandFailed(
             f"the database lacks the migrations {', '.join(missing)}. Run: python -m app migrate"
         )
-
-
-def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Run until it ends by itself, or is cancelled by SIGTERM or Ctrl-C."""
-
-    async def watched() -> None:
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(watched())
 
 
 def _backup(chosen: argparse.Namespace, env: dict[str, str]) -> int:
