@@ -165,10 +165,12 @@ def _account(chosen: argparse.Namespace, env: dict[str, str]) -> int:
         house = pkgutil.resolve_name(HOUSE)(settings)
         await house.db.start(pkgutil.resolve_name(TABLES))  # the other servers may be away
         try:
+            await house.node.start()  # tells the servers whose sockets end; Redis may be away
             name, role = form.name or "", chosen.role
             return int(await house.accounts.ensure_account(form.email, name, password, role))
         finally:
             house.passwords.close()
+            await house.node.stop()
             await house.db.stop()
 
     print(f"account {asyncio.run(ensure())}: {chosen.email}, {chosen.role}")

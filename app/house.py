@@ -10,16 +10,13 @@ from app.accounts.service import (
     ApiKeys,
     DoorThrottle,
     Doorway,
-    FactorSettings,
     Impersonation,
     Letterbox,
     MailedLinks,
-    Passkeys,
-    Proofs,
     Sessions,
-    TwoStep,
     UserAdmin,
     federated_doors,
+    second_factors,
 )
 from app.audit.service import Audit
 from app.catalog.service import Catalog, Shelves
@@ -119,7 +116,6 @@ class House:
             second_step_s=settings.second_step_s,
         )
         self.throttle = DoorThrottle(self.limiter, settings)
-        self.api_keys = ApiKeys(self.db, self.audit, self.limiter, settings)
         self._furnish_mail(settings)
         self.accounts = Accounts(
             self.db,
@@ -134,26 +130,21 @@ class House:
             must_verify=settings.require_verified_email,
             publish_log=self.node.publish_log,
         )
-        self._furnish_factors(settings)
+        self.two_step, self.factors, self.passkeys = second_factors(
+            self.db,
+            self.sessions,
+            self.doorway,
+            self.passwords,
+            self.throttle,
+            self.audit,
+            self.letterbox,
+            settings,
+            end_user_sockets=self.node.disconnect_user,
+        )
         self.identities, self.federation = federated_doors(
             self.db, self.doorway, self.throttle, self.audit, self.postman, settings
         )
-        self.user_admin = UserAdmin(
-            self.db,
-            self.audit,
-            self.log,
-            self.sessions,
-            publish_log=self.node.publish_log,
-            end_user_sockets=self.node.disconnect_user,
-        )
-        self.impersonation = Impersonation(
-            self.db,
-            self.sessions,
-            self.audit,
-            self.log,
-            lasts_s=settings.impersonation_s,
-            publish_log=self.node.publish_log,
-        )
+        self._furnish_admin(settings)
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)
         self.catalog = Catalog(self.db, self.media)
         self.shelves = Shelves(self.db)
@@ -210,35 +201,22 @@ class House:
             publish_log=self.node.publish_log,
         )
 
-    def _furnish_factors(self, settings: Settings) -> None:
-        proofs = Proofs(settings.secret, challenge_s=settings.second_step_s)
-        self.two_step = TwoStep(
+    def _furnish_admin(self, settings: Settings) -> None:
+        """What admins do with people, and what programs come in with."""
+        live, publish_log = self.sessions, self.node.publish_log
+        self.api_keys = ApiKeys(self.db, self.audit, self.postman, self.limiter, settings)
+        self.user_admin = UserAdmin(
             self.db,
-            self.sessions,
-            self.doorway,
-            proofs,
-            self.passwords,
-            self.throttle,
             self.audit,
-        )
-        self.factors = FactorSettings(
-            self.db,
-            self.sessions,
-            proofs,
-            self.throttle,
-            self.audit,
-            staff_needs_two=settings.require_staff_second_factor,
+            self.log,
+            live,
+            self.postman,
+            publish_log=publish_log,
             end_user_sockets=self.node.disconnect_user,
         )
-        self.passkeys = Passkeys(
-            self.db,
-            self.sessions,
-            self.doorway,
-            proofs,
-            self.factors,
-            self.throttle,
-            self.audit,
-            challenge_s=settings.second_step_s,
+        lasts_s = settings.impersonation_s
+        self.impersonation = Impersonation(
+            self.db, live, self.audit, self.log, self.postman, lasts_s, publish_log=publish_log
         )
 
     @asynccontextmanager

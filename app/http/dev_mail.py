@@ -94,7 +94,7 @@ def _linked(mail: Mail) -> str:
 def _page(title: str, body: str, head: str = "") -> Response[Any]:
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width">{head}'
+        f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">{head}'
         '<link rel="stylesheet" href="/dev/mail.css"></head>'
         f"<body><h1>{escape(title)}</h1>{body}</body></html>"
     )

@@ -9,7 +9,9 @@ import pytest
 
 from app.http.sessions import COOKIE_NAME
 from app.settings import Settings
+from tests.support.factors import make_stale
 from tests.support.house import MakePerson, Person, Served, serve, with_settings
+from tests.support.mailbox import Mailbox
 from tests.support.scripted_idp import ScriptedOidc, listening
 from tests.support.traveller import Traveller, query
 
@@ -118,6 +120,18 @@ class TestLink:
         assert me is not None
         assert me["id"] == owner.id
 
+    async def test_v6_3_7_owner_is_told_by_mail(
+        self, browser: Traveller, person: MakePerson, script: ScriptedOidc, mailbox: Mailbox
+    ) -> None:
+        """Of a link and of its end, at their own address and not at the provider's."""
+        owner = await person()
+        await link(signed_in(browser, owner), script, "mailed")
+        assert (await mailbox.newest(owner.email)).subject == "Scripted now lets you in"
+        identity_id = (await links_of(browser))[0]["id"]
+        await browser.send("DELETE", f"{IDENTITIES}/{identity_id}")
+        assert (await mailbox.newest(owner.email)).subject == "Scripted no longer lets you in"
+        assert await mailbox.to("mailed@elsewhere.example") == []
+
     async def test_again_is_no_fault(
         self, browser: Traveller, person: MakePerson, script: ScriptedOidc, house: Served
     ) -> None:
@@ -168,7 +182,7 @@ class TestLink:
     ) -> None:
         """A browser that somebody left open adds no way in for a passer-by."""
         owner = await person()
-        await grow_old(house, owner)
+        await make_stale(house, owner)
         answer = await signed_in(browser, owner).send(
             "POST", f"{IDENTITIES}/scripted/link", json={}
         )
@@ -265,14 +279,6 @@ class TestUnlink:
         owner = await person()
         await link(signed_in(browser, owner), script, "aged")
         identity_id = (await links_of(browser))[0]["id"]
-        await grow_old(house, owner)
+        await make_stale(house, owner)
         answer = await browser.send("DELETE", f"{IDENTITIES}/{identity_id}")
         assert (answer.status_code, answer.json()["code"]) == (403, "fresh-proof-required")
-
-
-async def grow_old(house: Served, who: Person) -> None:
-    """The last proof of this person was yesterday."""
-    await house.house.db.execute(
-        "UPDATE sessions SET authenticated_at = now() - interval '25 hours' WHERE user_id = $1",
-        who.id,
-    )

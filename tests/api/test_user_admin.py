@@ -10,7 +10,8 @@ import pytest
 from app.kit.clock import now
 from app.kit.principal import Role
 from tests.api.test_accounts import code_of
-from tests.support.house import PASSWORD, Person
+from tests.support.house import PASSWORD, MakePerson, Person
+from tests.support.mailbox import Mailbox
 from tests.support.world import Actor, World
 
 V1 = "/api/v1"
@@ -200,3 +201,23 @@ class TestLastAdmin:
             other.id,
         )
         assert (await act(world, boss, boss.id, "deactivate")).is_success
+
+
+class TestMail:
+    async def test_owner_hears_of_a_closure_a_visit_and_a_key(
+        self, person: MakePerson, admin: Person, mailbox: Mailbox
+    ) -> None:
+        """With the words that the admin gave; a mark-up in them is only text."""
+        someone = await person()
+        form = {"name": "Script <b>", "scopes": ["chat:use"]}
+        (await someone.http.post(f"{V1}/auth/api-keys", json=form)).raise_for_status()
+        assert 'key "Script <b>"' in (await mailbox.newest(someone.email)).text
+        url = f"{USERS}/{someone.id}"
+        reason = {"reason": "Ticket <17>"}
+        (await admin.http.post(f"{url}/impersonate", json=reason)).raise_for_status()
+        assert "Reason: Ticket <17>" in (await mailbox.newest(someone.email)).text
+        closed = {"reason": "Spam", "until": "2999-01-02T03:04:00+07:00"}
+        (await admin.http.post(f"{url}/deactivate", json=closed)).raise_for_status()
+        text = (await mailbox.newest(someone.email)).text
+        assert "Reason: Spam" in text
+        assert "Closed until: 2999-01-01 20:04 UTC" in text

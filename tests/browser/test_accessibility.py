@@ -27,7 +27,18 @@ async def test_pages_have_no_fault_that_axe_can_find(
     book = f"/books/{book_id}"
     paths = ["/", book, f"{book}/read/1", "/tutor", "/moderation", "/admin/users"]
     faults = {}
-    for path in [*paths, f"{book}/edit", "/account", "/login", "/signup", "/nowhere"]:
+    for path in [
+        *paths,
+        f"{book}/edit",
+        "/account",
+        "/login",
+        "/signup",
+        "/forgot",
+        "/verify",
+        "/reset#token=x",
+        "/sign-in",
+        "/nowhere",
+    ]:
         await visit.open(path)
         await visit.is_live()
         await expect(visit.page.locator(".spinner")).to_have_count(0)

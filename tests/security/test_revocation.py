@@ -16,6 +16,7 @@ from tests.support.hostile import masked_text
 from tests.support.house import PASSWORD, MakePerson, Person, Served
 from tests.support.processes import AppProcess
 from tests.support.report import Report
+from tests.unit.test_cli import run
 
 REVOKED_WITHIN_S = 1.0
 NEW_PASSWORD = "another-good-password"
@@ -140,3 +141,15 @@ async def test_v8_3_2_what_was_lost_is_not_given_again(
         async with connected(url, fresh) as wire:
             reply = await wire.command(subscribe={"channel": "moderation:queue"})
             assert reply["error"]["code"] == 103
+
+
+async def test_v8_3_2_role_given_at_the_command_line_ends_the_persons_sockets(
+    served: Served, person: MakePerson, app_environment: dict[str, str]
+) -> None:
+    """The operator's process has no sockets of its own; those of the servers end."""
+    someone = await person()
+    order = ("admin", "account", someone.email, "--role", "moderator")
+    async with connected(served.url, await realtime_token(someone)) as wire:
+        done = await asyncio.to_thread(run, app_environment, *order, said=f"{PASSWORD}\n")
+        assert done.returncode == 0, done.stderr
+        assert await asyncio.wait_for(wire.closed(), REVOKED_WITHIN_S) == 3503

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from app.audit.schemas import AuditQuery
 from app.kit.errors import Forbidden, InvalidInput
@@ -13,7 +16,7 @@ from tests.support.rooms import Rooms, open_rooms
 from tests.support.servers import Database, Postgres
 
 ADMIN = Principal(1, Role.ADMIN, "s", "Ada", "ada@example.org")
-DEEDS = 60
+DEEDS = 1000
 
 
 @pytest.fixture
@@ -58,7 +61,14 @@ async def test_rolled_back_deed_is_not_in_the_chain(rooms: Rooms) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["UPDATE audit_log SET action = 'x'", "DELETE FROM audit_log"]
+    "statement",
+    [
+        "UPDATE audit_log SET action = 'x'",
+        "DELETE FROM audit_log",
+        "TRUNCATE audit_log",
+        "ALTER TABLE audit_log DISABLE TRIGGER ALL",
+        "DROP TRIGGER audit_log_append_only ON audit_log",
+    ],
 )
 async def test_app_role_can_neither_change_nor_remove(rooms: Rooms, statement: str) -> None:
     """The application has no way to rewrite history."""
@@ -96,6 +106,71 @@ async def test_change_behind_the_guard_is_found(
     postgres_server.execute(f"{off} {deed};", fresh_database.name)
     state = await rooms.audit.verify()
     assert (state.intact, state.broken_at) == (False, broken_at)
+
+
+CHANGES = {
+    "at": "at + interval '1 second'",
+    "actor_id": "coalesce(actor_id, 0) + 1",
+    "impersonator_id": "coalesce(impersonator_id, 0) + 1",
+    "action": "action || 'x'",
+    "target_type": "target_type || 'x'",
+    "target_id": "target_id || 'x'",
+    "detail": "detail || '{\"more\": 1}'",
+    "previous_hash": "sha256('x')",
+    "hash": "sha256('x')",
+}
+
+
+async def test_v16_4_2_tampering_with_any_row_is_found(
+    rooms: Rooms, fresh_database: Database
+) -> None:
+    """S12: every column of every row in turn, by the owner of the table without the guard."""
+    for n in range(len(CHANGES) + 1):
+        await record(rooms, n)
+    async with open_rooms(fresh_database.owner_url, pool_size=1) as owner:
+        await owner.db.execute("ALTER TABLE audit_log DISABLE TRIGGER ALL")
+        for column, changed in CHANGES.items():
+            for entry in range(1, len(CHANGES) + 2):
+                before = await owner.db.fetchrow("SELECT * FROM audit_log WHERE id = $1", entry)
+                assert before is not None
+                sql = f"UPDATE audit_log SET {column} = {{}} WHERE id = $1"
+                await owner.db.execute(sql.format(changed), entry)
+                state = await rooms.audit.verify()
+                assert (state.intact, state.broken_at) == (False, entry), (column, entry)
+                await owner.db.execute(sql.format("$2"), entry, before[column])
+    assert (await rooms.audit.verify()).intact
+
+
+async def test_search_finds_words_and_times(rooms: Rooms) -> None:
+    """Words in the action, the target and the detail; a time from which and one before which."""
+    await record(rooms, 1)
+    await record(rooms, 2, "book.removed")
+    (newest,) = (await rooms.audit.list_entries(ADMIN, AuditQuery(q="BOOK.rem"))).items
+    assert newest.action == "book.removed"
+
+    async def ids(**wanted: Any) -> list[int]:
+        page = await rooms.audit.list_entries(ADMIN, AuditQuery(**wanted))
+        return [entry.id for entry in page.items]
+
+    assert await ids(q='"n": 1') == [1]
+    assert await ids(q="%") == []
+    assert await ids(since=newest.at) == [2]
+    assert await ids(until=newest.at) == [1]
+    assert await ids(until=newest.at.astimezone(timezone(timedelta(hours=7)))) == [1]
+    assert await ids(since=newest.at.replace(tzinfo=None)) == [2]
+    with pytest.raises(InvalidInput):
+        await ids(since=datetime.min.replace(tzinfo=timezone(timedelta(hours=7))))
+
+
+async def test_actor_is_found_in_any_name(rooms: Rooms) -> None:
+    """What an admin did as somebody else is among what that admin did."""
+    await record(rooms)
+    inside = replace(ADMIN, user_id=5, impersonator_id=1)
+    async with rooms.db.transaction() as tx:
+        await rooms.audit.record(tx, actor=inside, action="a.b", target_type="t", target_id=1)
+    for actor_id, found in ((1, [2, 1]), (5, [2]), (9, [])):
+        page = await rooms.audit.list_entries(ADMIN, AuditQuery(actor_id=actor_id))
+        assert [entry.id for entry in page.items] == found
 
 
 async def test_forged_row_gets_chained_like_any_other(rooms: Rooms) -> None:

@@ -51,7 +51,7 @@ async def use_token(
         """
         DELETE FROM mail_tokens
         WHERE token_hash = $1 AND purpose = ANY($2) AND expires_at > $3
-        RETURNING user_id, purpose, email
+        RETURNING user_id, purpose, email, created_at
         """,
         token_hash,
         purposes,

@@ -11,8 +11,8 @@ from app.accounts.service.keys import ApiKeys
 from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.mailed import MailedLinks
 from app.accounts.service.passkeys import Passkeys
-from app.accounts.service.proofs import Proofs
 from app.accounts.service.providers import federated_doors
+from app.accounts.service.second_factors import second_factors
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
 from app.accounts.service.two_step import TwoStep
@@ -30,10 +30,10 @@ __all__ = [
     "Letterbox",
     "MailedLinks",
     "Passkeys",
-    "Proofs",
     "Sessions",
     "TwoStep",
     "UserAdmin",
     "federated_doors",
     "normal_email",
+    "second_factors",
 ]

@@ -196,6 +196,7 @@ class Accounts:
         if row is None:
             self._refuse_weak(password, address, name, "password")
         password_hash = "" if row else await self._passwords.hash(password)
+        ended: list[str] = []
         async with self._db.transaction() as tx:
             row = row or await users.insert_user(tx, address, password_hash, name)
             row = row or await users.credentials_by_email(tx, address)
@@ -206,7 +207,8 @@ class Accounts:
                 detail = {"from": row["role"], "to": role.value}
                 await self._record(tx, None, "user.role-set", row["id"], detail)
                 await users.set_role(tx, row["id"], role.value)
-                await session_queries.delete_sessions_of(tx, row["id"])
+                ended = await session_queries.delete_sessions_of(tx, row["id"])
+        await self._sessions.close_sockets(ended)
         return int(row["id"])
 
     async def public_name(self, user_id: int) -> str | None:

@@ -18,6 +18,7 @@ from app.accounts.schemas import (
     WrongCode,
 )
 from app.accounts.service.events import EndSockets
+from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.proofs import Proofs, new_recovery_codes, recovery_hash
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
@@ -29,7 +30,7 @@ from app.kit.principal import STAFF, Method, Principal
 
 
 class FactorSettings:
-    """One's own factors. Every change asks for a fresh proof and is one audit entry."""
+    """One's own factors. Every change asks for a fresh proof, is one audit entry and one mail."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class FactorSettings:
         proofs: Proofs,
         throttle: DoorThrottle,
         audit: Audit,
+        letterbox: Letterbox,
         *,
         staff_needs_two: bool,
         end_user_sockets: EndSockets,
@@ -47,6 +49,7 @@ class FactorSettings:
         self._proofs = proofs
         self._throttle = throttle
         self._audit = audit
+        self._letterbox = letterbox
         self._staff_needs_two = staff_needs_two
         self._end_user_sockets = end_user_sockets
 
@@ -99,6 +102,7 @@ class FactorSettings:
             await factors.enable_totp(tx, user_id)
             codes = await codes_if_none_left(tx, user_id)
             token = await self._sessions.renew(tx, principal, Method.ONE_TIME_CODE)
+            await self._letterbox.notify(tx, user_id, "factor-added")
             await self._record(tx, principal, "user.totp-enabled", user_id)
         await self._throttle.forgive_factor(user_id)
         return FactorAdded(codes, token)
@@ -111,6 +115,7 @@ class FactorSettings:
             if not await factors.delete_totp(tx, principal.user_id):
                 raise NotFound
             await self.after_removal(tx, row)
+            await self._letterbox.notify(tx, principal.user_id, "factor-removed")
             await self._record(tx, principal, "user.totp-disabled", principal.user_id)
 
     async def renew_recovery_codes(self, principal: Principal) -> list[str]:
@@ -121,6 +126,7 @@ class FactorSettings:
             if not factors.ways_of(await factors.enrolled(tx, principal.user_id)):
                 raise NoSecondFactor
             codes = await _new_codes(tx, principal.user_id)
+            await self._letterbox.notify(tx, principal.user_id, "factor-added")
             await self._record(tx, principal, "user.recovery-codes-renewed", principal.user_id)
         return codes
 
@@ -150,6 +156,7 @@ class FactorSettings:
             await factors.delete_all_factors(tx, user_id)
             ended = len(await sessions.delete_sessions_of(tx, user_id))
             detail = {"totp": state["totp"], "passkeys": state["passkeys"], "sessions": ended}
+            await self._letterbox.notify(tx, user_id, "factors-reset")
             await self._record(tx, principal, "user.factors-reset", user_id, detail)
         await self._end_user_sockets(str(user_id))
         return ended

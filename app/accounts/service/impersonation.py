@@ -19,6 +19,7 @@ from app.accounts.service.sessions import Sessions, new_token
 from app.audit.service import Audit
 from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database
+from app.infra.mail import Postman
 from app.kit.clock import now
 from app.kit.errors import NotFound, Unauthorized
 from app.kit.ids import new_id
@@ -36,14 +37,16 @@ class Impersonation:
         live: Sessions,
         audit: Audit,
         log: DurableChannelLog,
-        *,
+        postman: Postman,
         lasts_s: int,
+        *,
         publish_log: PublishLog,
     ) -> None:
         self._db = db
         self._live = live
         self._audit = audit
         self._log = log
+        self._postman = postman
         self._lasts = timedelta(seconds=lasts_s)
         self._publish_log = publish_log
 
@@ -71,6 +74,8 @@ class Impersonation:
             await sessions.insert_impersonation(
                 tx, session_id, token_hash(token), user_id, client, principal, event.ends_at
             )
+            told = {"link": self._postman.link("/account"), "reason": reason}
+            await self._postman.send(tx, user_id, "impersonated", told)
             detail = {"reason": reason, "session": session_id}
             await self._record(tx, principal, "user.impersonated", user_id, detail)
             publication = await self._tell(tx, user_id, event)

@@ -9,6 +9,7 @@ from app.accounts.queries import keys, users
 from app.accounts.schemas import ApiKey, CreateApiKey, NewApiKey, TooManyApiKeys
 from app.audit.service import Audit
 from app.infra.db import Database
+from app.infra.mail import Postman
 from app.infra.ratelimit import Rate, RateLimiter
 from app.kit.clock import now
 from app.kit.errors import FieldError, InvalidInput, NotFound
@@ -34,10 +35,16 @@ class ApiKeys:
     """What programs come in with."""
 
     def __init__(
-        self, db: Database, audit: Audit, limiter: RateLimiter, settings: Settings
+        self,
+        db: Database,
+        audit: Audit,
+        postman: Postman,
+        limiter: RateLimiter,
+        settings: Settings,
     ) -> None:
         self._db = db
         self._audit = audit
+        self._postman = postman
         self._limiter = limiter
         self._rate = Rate("api-key", settings.requests_per_key_per_minute, 60.0)
         self._staff_needs_two = settings.require_staff_second_factor
@@ -85,6 +92,8 @@ class ApiKeys:
             if row is None:
                 raise NotFound
             made = keys.as_key(row)
+            told = {"link": self._postman.link("/account"), "name": made.name}
+            await self._postman.send(tx, principal.user_id, "api-key-created", told)
             detail = {"name": made.name, "scopes": [scope.value for scope in made.scopes]}
             await self._audit.record(
                 tx,

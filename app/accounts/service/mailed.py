@@ -11,7 +11,7 @@ import asyncpg
 from asyncpg import Connection, Record
 
 from app.accounts import policy
-from app.accounts.queries import mail_tokens, sessions, users
+from app.accounts.queries import factors, mail_tokens, sessions, users
 from app.accounts.schemas import (
     AddressConfirmed,
     Admission,
@@ -77,7 +77,8 @@ class MailedLinks:
         """A session for the owner of the mailbox.
 
         An address that nobody had confirmed may have been signed up by a stranger, who waits for
-        its owner to come: the password and the sessions from before end with the first proof.
+        its owner to come: the password, the factors and the sessions from before end with the first
+        proof.
         Raises TooManyRequests, LinkUnusable, AccountDeactivated.
         """
         await self._throttle.admit_link(client.address)
@@ -86,6 +87,7 @@ class MailedLinks:
             row, _ = await self._take(tx, token, [Purpose.SIGN_IN])
             if row["email_verified_at"] is None:
                 await users.set_password_hash(tx, row["id"], None)
+                await factors.delete_all_factors(tx, row["id"])
                 ended = await sessions.delete_sessions_of(tx, row["id"])
                 row = await users.set_address(tx, row["id"], row["email"])
             self._doorway.check_may_enter(row)
@@ -111,6 +113,8 @@ class MailedLinks:
             row, _ = await self._take(tx, form.token, [Purpose.RESET])
             user_id = row["id"]
             await users.set_password_hash(tx, user_id, new_hash)
+            if row["email_verified_at"] is None:  # see `sign_in`: they are not this owner's
+                await factors.delete_all_factors(tx, user_id)
             await users.set_address(tx, user_id, row["email"])
             ended = await sessions.delete_sessions_of(tx, user_id)
             await self._letterbox.changed_password(tx, user_id)
@@ -148,7 +152,7 @@ class MailedLinks:
             elif link["purpose"] == Purpose.CHANGE:
                 row, done = await self._move(tx, row, link["email"]), "changed"
             else:
-                row, ended = await self._move_back(tx, row, link["email"])
+                row, ended = await self._move_back(tx, row, link)
                 done = "restored"
             user, publication = await announce(tx, self._log, row)
         await self._publish_log(user_channel(user.id), publication)
@@ -186,11 +190,16 @@ class MailedLinks:
         return row
 
     async def _move_back(
-        self, tx: Connection, row: Record, address: str
+        self, tx: Connection, row: Record, link: Record
     ) -> tuple[Record, list[str]]:
-        """To the address of before; whoever moved it may know the password, so that ends too."""
+        """To the address of before; whoever moved it may know the password, so that ends too.
+
+        Factors from before the move stay: the former mailbox alone must not go around them.
+        """
+        address = link["email"]
         row = await self._set_address(tx, row, address)
         await users.set_password_hash(tx, row["id"], None)
+        await factors.delete_factors_since(tx, row["id"], link["created_at"])
         await mail_tokens.delete_tokens_of(tx, row["id"])
         ended = await sessions.delete_sessions_of(tx, row["id"])
         to = Recipient(address, row["language"])

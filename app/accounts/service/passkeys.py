@@ -18,6 +18,7 @@ from app.accounts.schemas import (
 )
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.factors import FactorSettings, codes_if_none_left, locked_user
+from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.proofs import Proofs
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
@@ -56,6 +57,7 @@ class Passkeys:
         factor_settings: FactorSettings,
         throttle: DoorThrottle,
         audit: Audit,
+        letterbox: Letterbox,
         *,
         challenge_s: int,
     ) -> None:
@@ -66,6 +68,7 @@ class Passkeys:
         self._factor_settings = factor_settings
         self._throttle = throttle
         self._audit = audit
+        self._letterbox = letterbox
         self._challenge_s = challenge_s
 
     # --- one's own passkeys
@@ -110,6 +113,7 @@ class Passkeys:
                     raise PasskeyRefused
                 codes = await codes_if_none_left(tx, user_id)
                 token = await self._sessions.renew(tx, principal, Method.PASSKEY)
+                await self._letterbox.notify(tx, user_id, "factor-added")
                 await self._record(tx, principal, "user.passkey-added", {"passkey": row["id"]})
                 added = FactorAdded(codes, token, passkeys.as_passkey(row))
         if added is None:
@@ -131,6 +135,7 @@ class Passkeys:
             if await passkeys.delete_passkey(tx, principal.user_id, passkey_id) is None:
                 raise NotFound
             await self._factor_settings.after_removal(tx, row)
+            await self._letterbox.notify(tx, principal.user_id, "factor-removed")
             await self._record(tx, principal, "user.passkey-removed", {"passkey": passkey_id})
 
     async def _made(

@@ -16,6 +16,7 @@ from app.accounts.schemas import (
     WrongPassword,
 )
 from app.accounts.service.doorway import Doorway
+from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.proofs import Proofs
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
@@ -43,6 +44,7 @@ class TwoStep:
         passwords: Passwords,
         throttle: DoorThrottle,
         audit: Audit,
+        letterbox: Letterbox,
     ) -> None:
         self._db = db
         self._sessions = sessions
@@ -51,6 +53,7 @@ class TwoStep:
         self._passwords = passwords
         self._throttle = throttle
         self._audit = audit
+        self._letterbox = letterbox
 
     # --- signing in
 
@@ -163,10 +166,11 @@ class TwoStep:
         return Admission(users.as_user(row), token)
 
     async def _note(self, tx: Connection, actor: Principal | int, method: Method) -> None:
-        """A recovery code is used once in years: its owner and the admins may look it up."""
+        """A recovery code is used once in years: its owner hears of it, admins may look it up."""
         if method is not Method.RECOVERY_CODE:
             return
         user_id = actor.user_id if isinstance(actor, Principal) else actor
+        await self._letterbox.notify(tx, user_id, "recovery-code-used")
         await self._audit.record(
             tx,
             actor=actor,

@@ -1,7 +1,7 @@
 """What admins do with other people's accounts: each deed is one audit entry."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from asyncpg import Connection, Record
@@ -15,11 +15,13 @@ from app.audit.service import Audit
 from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database
 from app.infra.listing import PageRequest
+from app.infra.mail import Postman
 from app.kit.clock import now
 from app.kit.errors import FieldError, InvalidInput, NotFound
 from app.kit.paging import Page
 from app.kit.principal import Principal, Role
 
+NOTHING = "-"
 Change = Callable[[Connection, Record, set[str]], Awaitable[Record]]
 """Takes the locked row; gives the new one, and adds the sessions that it ended to the set."""
 
@@ -33,6 +35,7 @@ class UserAdmin:
         audit: Audit,
         log: DurableChannelLog,
         live: Sessions,
+        postman: Postman,
         *,
         publish_log: PublishLog,
         end_user_sockets: EndSockets,
@@ -41,6 +44,7 @@ class UserAdmin:
         self._audit = audit
         self._log = log
         self._live = live
+        self._postman = postman
         self._publish_log = publish_log
         self._end_user_sockets = end_user_sockets
 
@@ -102,6 +106,12 @@ class UserAdmin:
             await self._keep_an_admin(tx, row)
             ended.update(await sessions.delete_sessions_of(tx, user_id))
             await keys.delete_keys_of(tx, user_id)
+            told = {
+                "link": self._postman.link("/"),
+                "reason": reason or NOTHING,
+                "until": f"{until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if until else NOTHING,
+            }
+            await self._postman.send(tx, user_id, "account-closed", told)
             detail = {"reason": reason, "until": until and until.isoformat()}
             await self._record(tx, principal, "user.deactivated", user_id, detail)
             return await users.set_deactivated(tx, user_id, now(), reason, until)

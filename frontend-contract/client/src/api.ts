@@ -2,6 +2,7 @@
 
 import { factorCalls } from './factors.ts';
 import type { Http, Query } from './http.ts';
+import { mailedCalls } from './mailed.ts';
 import type {
   Book,
   BookDraft,
@@ -46,7 +47,7 @@ export type Api = ReturnType<typeof createApi>;
 export function createApi(http: Http) {
   return {
     info: () => http.call<Info>('GET', '/info'),
-    auth: { ...authCalls(http), ...factorCalls(http) },
+    auth: { ...authCalls(http), ...factorCalls(http), ...mailedCalls(http) },
     identities: identityCalls(http),
     users: userCalls(http),
     books: bookCalls(http),

@@ -9,6 +9,7 @@ export type User = Schemas['User'];
 export type Role = User['role'];
 export type Session = Schemas['SessionView'];
 export type Visitor = Schemas['Visitor'];
+export type AddressConfirmed = Schemas['AddressConfirmed'];
 export type SessionsEnded = Schemas['SessionsEnded'];
 export type Provider = Schemas['ProviderView'];
 export type Identity = Schemas['IdentityView'];

@@ -5,6 +5,7 @@ import { useEffect } from 'preact/hooks';
 import { t } from './lib/i18n.ts';
 import { Library } from './pages/Library.tsx';
 import { Empty, Toasts } from './ui/feedback.tsx';
+import { AddressBanner } from './ui/AddressBanner.tsx';
 import { Header } from './ui/Header.tsx';
 import { ProofOutlet } from './ui/ProofDialog.tsx';
 import { ReportOutlet } from './ui/ReportDialog.tsx';
@@ -17,10 +18,14 @@ const Moderation = lazy(() => import('./pages/Moderation.tsx').then((page) => pa
 const Users = lazy(() => import('./pages/Users.tsx').then((page) => page.Users));
 const Login = lazy(() => import('./pages/Login.tsx').then((page) => page.Login));
 const Signup = lazy(() => import('./pages/Login.tsx').then((page) => page.Signup));
+const Verify = lazy(() => import('./pages/Mailed.tsx').then((page) => page.Verify));
+const Forgot = lazy(() => import('./pages/Mailed.tsx').then((page) => page.Forgot));
+const Reset = lazy(() => import('./pages/Mailed.tsx').then((page) => page.Reset));
+const SignInByMail = lazy(() => import('./pages/Mailed.tsx').then((page) => page.SignInByMail));
 const Account = lazy(() => import('./pages/Account.tsx').then((page) => page.Account));
 
 /** Addresses that the server answers itself are ordinary links. */
-const APP_LINKS = /^\/(?!api\/|media\/|health\/|metrics)/;
+const APP_LINKS = /^\/(?!api\/|dev\/|media\/|health\/|metrics)/;
 
 export function App() {
   return (
@@ -29,6 +34,7 @@ export function App() {
         {t('app.skip')}
       </a>
       <Header />
+      <AddressBanner />
       <main id="content" tabIndex={-1}>
         <Pages />
       </main>
@@ -58,6 +64,10 @@ function Pages() {
       <Route path="/admin/users" component={Users} />
       <Route path="/login" component={Login} />
       <Route path="/signup" component={Signup} />
+      <Route path="/verify" component={Verify} />
+      <Route path="/forgot" component={Forgot} />
+      <Route path="/reset" component={Reset} />
+      <Route path="/sign-in" component={SignInByMail} />
       <Route path="/account" component={Account} />
       <Route default component={NotFound} />
     </Router>

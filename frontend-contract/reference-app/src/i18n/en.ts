@@ -1,5 +1,6 @@
 /** Every word of the app in English. The Indonesian dictionary must have exactly the same keys. */
 import { factors } from './factors.en.ts';
+import { mailed } from './mailed.en.ts';
 import { federated } from './federated.en.ts';
 
 export const en = {
@@ -280,6 +281,7 @@ export const en = {
   'error.precondition-failed': 'It has changed meanwhile. Please reload.',
   ...federated,
   ...factors,
+  ...mailed,
 } as const;
 
 export type Key = keyof typeof en;

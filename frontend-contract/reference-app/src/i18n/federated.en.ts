@@ -23,5 +23,5 @@ export const federated = {
   'error.link-by-sign-in':
     'There is an account with this e-mail whose address was never confirmed. Log in to it, or reset its password; then link it on your account page.',
   'error.identity-taken': 'It is already linked to another account here.',
-  'error.last-way-in': 'This is the only way to log in to your account. Set a password or link another one first.',
+  'error.last-way-in': 'This is the only way to log in to your account. Get a password by mail, from the login page, or link another account first.',
 } as const;

@@ -23,5 +23,5 @@ export const federated = {
   'error.link-by-sign-in':
     'Ada akun dengan surel ini yang alamatnya belum pernah dikonfirmasi. Masuklah ke akun itu, atau atur ulang kata sandinya; lalu tautkan di halaman akun.',
   'error.identity-taken': 'Akun itu sudah tertaut ke akun lain di sini.',
-  'error.last-way-in': 'Ini satu-satunya cara masuk ke akun Anda. Buat kata sandi atau tautkan akun lain dahulu.',
+  'error.last-way-in': 'Ini satu-satunya cara masuk ke akun Anda. Minta kata sandi lewat surel di halaman masuk, atau tautkan akun lain dahulu.',
 } as const;

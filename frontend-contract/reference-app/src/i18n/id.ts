@@ -1,6 +1,7 @@
 /** Semua kata aplikasi ini dalam bahasa Indonesia. */
 import type { Dictionary } from './en.ts';
 import { factors } from './factors.id.ts';
+import { mailed } from './mailed.id.ts';
 import { federated } from './federated.id.ts';
 
 export const id: Dictionary = {
@@ -281,4 +282,5 @@ export const id: Dictionary = {
   'error.precondition-failed': 'Sementara itu sudah berubah. Silakan muat ulang.',
   ...federated,
   ...factors,
+  ...mailed,
 };

@@ -11,12 +11,19 @@ import {
   type User,
 } from '@sicerdas/client';
 import { batch, computed, signal } from '@preact/signals';
-import { t } from './i18n.ts';
+import { language, t } from './i18n.ts';
 import { proveAnew } from './proof.ts';
 import { remember } from './store.ts';
 import { toast } from './toast.ts';
 
-export const api = createApi(createHttp('/api/v1', undefined, proveAnew));
+/** Mails come in the language of the page, whatever the browser prefers. */
+const speaking: typeof fetch = (address, options) => {
+  const headers = new Headers(options?.headers);
+  headers.set('Accept-Language', language.value);
+  return fetch(address, { ...options, headers });
+};
+
+export const api = createApi(createHttp('/api/v1', speaking, proveAnew));
 
 /** `undefined` until the server has said who we are. */
 export const me = signal<User | null | undefined>(undefined);
@@ -59,6 +66,14 @@ export async function admitted(answer: SignedIn): Promise<SecondStep | null> {
 /** The session has other rights now: the socket's are those with which it connected. */
 export async function rightsChanged(): Promise<void> {
   become(await api.users.me());
+}
+
+/** What a link in a mail did may have changed or ended this session. */
+export async function refresh(): Promise<void> {
+  const user = await whoIsHere();
+  if (user === undefined) return;
+  if (user?.id === me.value?.id) me.value = user;
+  else become(user);
 }
 
 /** True when the new account is signed in at once; false when the address must be confirmed first. */

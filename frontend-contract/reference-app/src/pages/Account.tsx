@@ -9,6 +9,7 @@ import { useTitle } from '../lib/page.ts';
 import { api, me } from '../lib/session.ts';
 import { leave } from '../lib/leave.ts';
 import { toast } from '../lib/toast.ts';
+import { AddressSection } from '../ui/AddressForm.tsx';
 import { FactorSections } from '../ui/FactorSections.tsx';
 import { Guarded } from '../ui/feedback.tsx';
 import { Field } from '../ui/Field.tsx';
@@ -23,6 +24,7 @@ export function Account() {
     <div class="page page--narrow">
       <Guarded when>
         <Profile />
+        <AddressSection />
         <FactorSections />
         <Security />
         <LinkedAccounts />

@@ -53,6 +53,10 @@ export function Login() {
       }}
     >
       <PasskeyDoor onIn={enter} />
+      <p class="door__ways">
+        <a href="/forgot">{t('mailed.forgot')}</a>
+        <a href="/sign-in">{t('mailed.byMail')}</a>
+      </p>
     </Door>
   );
 }
@@ -125,7 +129,9 @@ function Door({ title, isNew, other, onSubmit, before = null, children }: DoorPr
   }
 
   const fields = problem.value instanceof ApiError ? problem.value.fields : new Map<string, string>();
-  const isWeak = problem.value instanceof ApiError && problem.value.code === 'password-too-common';
+  const code = problem.value instanceof ApiError ? problem.value.code : '';
+  const isWeak = code === 'password-too-common';
+  const isDeceptive = code === 'deceptive-address';
   return (
     <div class="door">
       <Mark />
@@ -135,7 +141,7 @@ function Door({ title, isNew, other, onSubmit, before = null, children }: DoorPr
         {isNew && (
           <Field name="name" label={t('auth.name')} hint={t('auth.nameHint')} autocomplete="name" problem={fields.get('name')} required />
         )}
-        <Field name="email" type="email" label={t('auth.email')} autocomplete="email" problem={fields.get('email')} required />
+        <Field name="email" type="email" label={t('auth.email')} autocomplete="email" problem={isDeceptive ? explain(problem.value) : fields.get('email')} required />
         <Field
           name="password"
           type="password"
@@ -145,9 +151,9 @@ function Door({ title, isNew, other, onSubmit, before = null, children }: DoorPr
           required
           {...(isNew ? { minLength: MIN_PASSWORD, hint: t('auth.passwordHint') } : {})}
         />
-        {problem.value !== null && !isWeak && (
+        {problem.value !== null && !isWeak && !isDeceptive && (
           <p class="form__problem" role="alert">
-            {sentence(problem.value, isNew)}
+            {sentence(problem.value, isNew)} {code === 'email-not-verified' && <a href="/verify">{t('verify.send')}</a>}
           </p>
         )}
         <button type="submit" class="button button--primary button--wide" disabled={isBusy.value}>

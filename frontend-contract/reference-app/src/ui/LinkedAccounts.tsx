@@ -28,6 +28,7 @@ export function LinkedAccounts() {
   if (result.state === 'failed') return <Failed error={result.error} again={again} />;
   const { providers, identities } = result.value;
   if (!providers.length && !identities.length) return null;
+  const isLinked = new Set(identities.map((identity) => identity.provider));
   return (
     <section class="chapter" aria-labelledby="linked">
       <h2 id="linked">{t('federated.title')}</h2>
@@ -40,7 +41,7 @@ export function LinkedAccounts() {
         ))}
       </ul>
       <div class="form__actions">
-        {providers.map((provider) => (
+        {providers.filter((provider) => !isLinked.has(provider.slug)).map((provider) => (
           <button key={provider.slug} type="button" class="button" onClick={() => link(provider)}>
             {t('federated.link', { name: provider.name })}
           </button>

@@ -1,0 +1,46 @@
+/** Words of the pages that mails lead to. */
+export const mailed = {
+  'mailed.forgot': 'Forgot your password?',
+  'mailed.byMail': 'Log in by mail',
+  'mailed.sentTitle': 'Look into your mailbox',
+  'mailed.sent': 'If {email} belongs to an account, a mail is on its way. It may take a minute, and may lie in the spam folder.',
+  'mailed.sendAgain': 'Send once more',
+  'mailed.otherAddress': 'Another address',
+  'mailed.toLogin': 'To the log-in',
+  'mailed.home': 'To the library',
+
+  'verify.title': 'Confirm your address',
+  'verify.why': 'One more step, so that no mail scanner takes it for you.',
+  'verify.act': 'Confirm',
+  'verify.confirmed': 'Thank you. Your address is confirmed.',
+  'verify.changed': 'Thank you. Your account uses this address from now on.',
+  'verify.restored': 'Your account is back at this address, and everybody is logged out. A mail with a link for a new password is on its way.',
+  'verify.ask': 'We send you a link that confirms your address.',
+  'verify.send': 'Send the link',
+  'verify.banner': 'Please confirm your address {email}: a link is in your mailbox.',
+  'verify.bannerSent': 'A new link is on its way to {email}.',
+
+  'forgot.title': 'Set a new password',
+  'forgot.ask': 'We send you a link to set a new one.',
+  'forgot.send': 'Send the link',
+  'reset.title': 'Your new password',
+  'reset.why': 'All your devices are logged out then. Log in anew with it.',
+  'reset.act': 'Set the password',
+  'reset.done': 'Your password is set. Please log in with it.',
+
+  'magic.title': 'Log in by mail',
+  'magic.ask': 'We send you a link that logs you in, without a password.',
+  'magic.send': 'Send the link',
+  'magic.why': 'The link in your mail logs you in on this device.',
+  'magic.act': 'Log in',
+
+  'address.title': 'E-mail address',
+  'address.now': 'Your account uses {email}.',
+  'address.new': 'New address',
+  'address.hint': 'It counts once you have used the link that we send there.',
+  'address.change': 'Change the address',
+  'address.sent': 'If the address can be used, a link is on its way to it.',
+
+  'error.link-unusable': 'This link was used, has expired, or was replaced by a newer one.',
+  'error.deceptive-address': 'This address mixes scripts or uses signs that addresses do not have.',
+} as const;

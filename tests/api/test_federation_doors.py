@@ -1,0 +1,131 @@
+"""What stands behind the door that another provider opens: the second step, and the limits."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from app.http.sessions import COOKIE_NAME
+from app.settings import Settings
+from tests.support.factors import enrol
+from tests.support.house import MakePerson, Served, serve, with_settings
+from tests.support.mailbox import Mailbox
+from tests.support.scripted_idp import ScriptedOidc, listening
+from tests.support.traveller import Traveller, query
+
+
+@pytest.fixture(scope="module")
+async def script() -> AsyncIterator[ScriptedOidc]:
+    """A provider that says what a test wants."""
+    script = ScriptedOidc()
+    async with listening(script):
+        yield script
+
+
+@pytest.fixture(scope="module")
+async def house(settings: Settings, script: ScriptedOidc) -> AsyncIterator[Served]:
+    """The app that trusts it."""
+    async with serve(with_settings(settings, oidc_providers=(script.setting(),))) as running:
+        yield running
+
+
+@pytest.fixture
+async def browser(house: Served) -> AsyncIterator[Traveller]:
+    """A browser in which nobody is signed in."""
+    async with httpx.AsyncClient() as http:
+        yield Traveller(house.url, http)
+
+
+async def arrive(browser: Traveller, script: ScriptedOidc, email: str, path: str = "/") -> str:
+    """Go, and come back as the owner of this address; where one lands."""
+    wish = query(await browser.depart("scripted", next=path))
+    state = wish["state"]
+    script.codes[state] = script.token(wish["nonce"], sub=email, email=email)
+    callback = f"/api/v1/auth/federated/scripted/callback?code={state}&state={state}"
+    return str((await browser.send("GET", callback)).headers["location"])
+
+
+async def test_v6_3_3_second_factor_is_asked_for_here_too(
+    browser: Traveller, script: ScriptedOidc, person: MakePerson, house: Served
+) -> None:
+    """The provider's word is one proof; the step stands in the fragment, which no server sees."""
+    owner = await person()
+    async with httpx.AsyncClient(base_url=house.url) as nobody:
+        enrolled = await enrol(house, nobody, owner)
+        landed = urlsplit(await arrive(browser, script, owner.email, "/account"))
+        assert browser.session is None
+        assert (landed.path, landed.query) == ("/login", "next=%2Faccount")
+        said = parse_qs(landed.fragment)
+        assert said["methods"] == ["totp,recovery"]
+        form = {"token": said["second-step"][0], "method": "totp", "code": enrolled.code()}
+        answer = await browser.send("POST", "/api/v1/auth/second-factor", json=form)
+    assert answer.status_code == 200
+    principal = await house.house.sessions.principal_by_token(browser.own[COOKIE_NAME])
+    assert principal is not None
+    assert principal.methods == ("fed", "otp")
+
+
+async def test_link_by_address_is_mailed(
+    browser: Traveller, script: ScriptedOidc, person: MakePerson, mailbox: Mailbox
+) -> None:
+    """What happens by itself is told all the more."""
+    owner = await person()
+    assert await arrive(browser, script, owner.email) == "/"
+    assert (await mailbox.newest(owner.email)).subject == "Scripted now lets you in"
+
+
+async def test_another_session_of_this_browser_ends(
+    browser: Traveller, script: ScriptedOidc, person: MakePerson, house: Served
+) -> None:
+    """As with every door: whoever comes in leaves no session behind in the same browser."""
+    before = await person()
+    browser.own[COOKIE_NAME] = before.token
+    assert await arrive(browser, script, "comes.after@example.org") == "/"
+    assert await house.house.sessions.principal_by_token(before.token) is None
+
+
+async def test_v2_4_1_journeys_are_counted(settings: Settings, script: ScriptedOidc) -> None:
+    """An address cannot fill the table of journeys, nor make us ask the provider without end."""
+    own = with_settings(
+        settings,
+        oidc_providers=(script.setting(),),
+        logins_per_address_per_minute=2,
+        redis_prefix="journeys:",
+    )
+    async with serve(own) as running, httpx.AsyncClient() as http:
+        browser = Traveller(running.url, http)
+        path = "/api/v1/auth/federated/scripted/start"
+        statuses = [(await browser.send("POST", path, json={})).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+
+
+async def test_v2_4_1_new_accounts_are_counted(settings: Settings, script: ScriptedOidc) -> None:
+    """A provider that vouches for anybody opens no more accounts than a form would."""
+    own = with_settings(
+        settings,
+        oidc_providers=(script.setting(),),
+        signups_per_address_per_hour=1,
+        redis_prefix="accounts:",
+    )
+    async with serve(own) as running, httpx.AsyncClient() as http:
+        browser = Traveller(running.url, http)
+        assert await arrive(browser, script, "counted.one@example.org") == "/"
+        landed = await arrive(browser, script, "counted.two@example.org")
+        assert landed == "/login?error=too-many-requests"
+        assert await arrive(browser, script, "counted.one@example.org") == "/"
+
+
+async def test_database_that_is_away_is_told_on_a_page(
+    browser: Traveller, script: ScriptedOidc, house: Served
+) -> None:
+    """The browser is on its way: it lands at the door, not on a problem document."""
+    wish = query(await browser.depart("scripted"))
+    pool, house.house.db.engine.pool = house.house.db.engine.pool, None
+    try:
+        answer = await browser.send(
+            "GET", f"/api/v1/auth/federated/scripted/callback?code=x&state={wish['state']}"
+        )
+    finally:
+        house.house.db.engine.pool = pool
+    assert answer.headers["location"] == "/login?error=unavailable"
