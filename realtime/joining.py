@@ -66,8 +66,6 @@ class Joining:
                 recoverable=True, positioned=True, epoch=channel.epoch, offset=channel.last
             )
         )
-        if entry.request.join_leave:
-            channel.audience.watch(entry.connection)
 
     async def _join_value(self, entry: Entry, channel: ValueChannel) -> None:
         snapshot = await _take(entry)
