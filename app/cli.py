@@ -14,13 +14,15 @@ from typing import Any
 import asyncpg
 import msgspec
 import uvicorn
-import uvloop
 
 from app.accounts.schemas import SignUp
 from app.infra.channel_log import renew_epochs
 from app.infra.db import Database
 from app.infra.embedded.faults import EmbeddedError
 from app.infra.embedded.instance import run_instance
+from app.infra.jobs import given_up
+from app.infra.logs import adopt_library_logs
+from app.infra.long_run import run_until_told
 from app.infra.migrations import MigrationFailed, known_ids, migrate, pending_ids
 from app.kit.errors import AppError
 from app.kit.principal import Role
@@ -87,11 +89,17 @@ def parser() -> argparse.ArgumentParser:
     tasks = admin.add_subparsers(required=True, metavar="TASK")
     sample = tasks.add_parser("load-sample", help="load the sample library and the demo accounts")
     sample.set_defaults(command=_load_sample)
+    jobs = tasks.add_parser("jobs", help="show the jobs that were given up")
+    jobs.set_defaults(command=_jobs)
+    jobs.add_argument("--retry", action="store_true", help="try all of them again")
     account = tasks.add_parser("account", help="make an account, or give one its role")
     account.set_defaults(command=_account)
     account.add_argument("email")
     account.add_argument("--name")
     account.add_argument("--role", type=Role, choices=list(Role), default=Role.USER)
+    reset = tasks.add_parser("reset-factors", help="take all second factors from an account")
+    reset.set_defaults(command=_reset_factors)
+    reset.add_argument("email")
     backup = add("backup", "write the database to FILE (pg_dump)", _backup)
     backup.add_argument("file", metavar="FILE")
     restore = add("restore", "read it back (pg_restore)", _restore)
@@ -111,6 +119,7 @@ def _say(text: str) -> None:
 def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
     settings = Settings.from_env(env)
     _demand_migrated(settings)
+    adopt_library_logs(settings.log_format)
     config = uvicorn.Config(
         APP_FACTORY,
         factory=True,
@@ -128,6 +137,7 @@ def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
         server_header=False,
         access_log=False,
+        log_config=None,
     )
     run = pkgutil.resolve_name(SERVER)
     return int(run(config))
@@ -137,7 +147,7 @@ def _worker(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
     settings = Settings.from_env(env)
     _demand_migrated(settings)
     work = pkgutil.resolve_name(WORKER)
-    _run_until_told(work(settings))
+    run_until_told(work(settings))
     return 0
 
 
@@ -146,6 +156,14 @@ def _load_sample(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
     _demand_migrated(settings)
     load = pkgutil.resolve_name(SAMPLE_LOADER)
     print(asyncio.run(load(settings)))
+    return 0
+
+
+def _jobs(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    settings = Settings.from_env(env)
+    _demand_migrated(settings)
+    for line in asyncio.run(given_up(settings.database_url.reveal(), retry=chosen.retry)):
+        print(line)
     return 0
 
 
@@ -161,20 +179,39 @@ def _account(chosen: argparse.Namespace, env: dict[str, str]) -> int:
     except msgspec.ValidationError as fault:
         raise CommandFailed(str(fault)) from None
 
-    async def ensure() -> int:
-        house = pkgutil.resolve_name(HOUSE)(settings)
-        await house.db.start(pkgutil.resolve_name(TABLES))  # the other servers may be away
-        try:
-            await house.node.start()  # tells the servers whose sockets end; Redis may be away
-            name, role = form.name or "", chosen.role
-            return int(await house.accounts.ensure_account(form.email, name, password, role))
-        finally:
-            house.passwords.close()
-            await house.node.stop()
-            await house.db.stop()
+    async def ensure(house: Any) -> int:
+        name, role = form.name or "", chosen.role
+        return int(await house.accounts.ensure_account(form.email, name, password, role))
 
-    print(f"account {asyncio.run(ensure())}: {chosen.email}, {chosen.role}")
+    account = asyncio.run(_in_house(settings, ensure))
+    print(f"account {account}: {chosen.email}, {chosen.role}")
     return 0
+
+
+def _reset_factors(chosen: argparse.Namespace, env: dict[str, str]) -> int:
+    """The way back for the only admin whose phone is gone."""
+    settings = Settings.from_env(env)
+    _demand_migrated(settings)
+
+    async def reset(house: Any) -> int:
+        return int(await house.factors.reset_as_operator(chosen.email))
+
+    ended = asyncio.run(_in_house(settings, reset))
+    print(f"{chosen.email} has no second factor any more; sessions ended: {ended}")
+    return 0
+
+
+async def _in_house(settings: Settings, work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+    """Do something in the house with the database alone."""
+    house = pkgutil.resolve_name(HOUSE)(settings)
+    await house.db.start(pkgutil.resolve_name(TABLES))  # the other servers may be away
+    try:
+        await house.node.start()  # tells the servers whose sockets end; Redis may be away
+        return await work(house)
+    finally:
+        house.passwords.close()
+        await house.node.stop()
+        await house.db.stop()
 
 
 def _migrate(chosen: argparse.Namespace, env: dict[str, str]) -> int:
@@ -225,21 +262,6 @@ def _demand_migrated(settings: Settings) -> None:
         raise CommandFailed(
             f"the database lacks the migrations {', '.join(missing)}. Run: python -m app migrate"
         )
-
-
-def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Run until it ends by itself, or is cancelled by SIGTERM or Ctrl-C."""
-
-    async def watched() -> None:
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(watched())
 
 
 def _backup(chosen: argparse.Namespace, env: dict[str, str]) -> int:

@@ -25,7 +25,7 @@ from app.chat.schemas import ModelInfo
 from app.chat.service import Chat
 from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database
-from app.infra.idempotency import IdempotencyKeys, mark_carried_out
+from app.infra.idempotency import IdempotencyKeys, is_acting, mark_carried_out
 from app.infra.jobs import JobRules, Jobs
 from app.infra.mail import Postman, transport_for
 from app.infra.passwords import Passwords
@@ -74,6 +74,7 @@ class House:
             settings.database_url.reveal(),
             pool_size=settings.database_pool_size,
             before_commit=mark_carried_out,
+            is_watched=is_acting,
         )
         self.storage = Storage(
             endpoint_url=settings.s3_endpoint_url,
@@ -142,7 +143,7 @@ class House:
             end_user_sockets=self.node.disconnect_user,
         )
         self.identities, self.federation = federated_doors(
-            self.db, self.doorway, self.throttle, self.audit, self.postman, settings
+            self.db, self.sessions, self.doorway, self.throttle, self.audit, self.postman, settings
         )
         self._furnish_admin(settings)
         self.media = Media(self.storage, max_upload_bytes=settings.max_upload_bytes)

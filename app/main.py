@@ -43,7 +43,7 @@ from app.http.sessions import (
 from app.http.sockets import DOOR, socket_route
 from app.http.streams import Gate, stream_routes
 from app.infra.db import translate
-from app.infra.logs import configure_logs
+from app.infra.logs import adopt_library_logs
 from app.infra.mail import DevOutbox
 from app.interactions import routes as interactions_routes
 from app.media import routes as media_routes
@@ -65,7 +65,7 @@ REQUIRED_PARTS = frozenset({"database", "process"})
 def from_env() -> Litestar:
     """The app of `python -m app serve`: everything from the environment."""
     settings = Settings.from_env()
-    configure_logs(settings.log_format)
+    adopt_library_logs(settings.log_format)
     return create_app(settings)
 
 

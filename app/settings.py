@@ -1,7 +1,7 @@
 """The only reader of the environment. All faults are reported at once."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -153,17 +153,24 @@ class Settings(Struct, frozen=True, kw_only=True):
                 faults.append(f"{name} is not set")
         values.setdefault("database_owner_url", values.get("database_url"))
         values.update(overrides)
-        secret = values.get("secret")
-        if secret is not None and len(secret.reveal()) < SECRET_LENGTH:
-            faults.append(f"SICERDAS_SECRET must have at least {SECRET_LENGTH} characters")
-        if values.get("smtp_url") and not values.get("mail_from"):
-            faults.append("SICERDAS_MAIL_FROM is not set, but SICERDAS_SMTP_URL is")
+        faults.extend(_contradictions(values))
         if faults:
             raise SettingsError(faults)
         return cls(**values)
 
 
 SECRET_LENGTH = 32
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with values that can each be read."""
+    secret = values.get("secret")
+    if secret is not None and len(secret.reveal()) < SECRET_LENGTH:
+        yield f"SICERDAS_SECRET must have at least {SECRET_LENGTH} characters"
+    if values.get("smtp_url") and not values.get("mail_from"):
+        yield "SICERDAS_MAIL_FROM is not set, but SICERDAS_SMTP_URL is"
+    if values.get("smtp_url") and not values.get("public_origins"):
+        yield "SICERDAS_PUBLIC_ORIGINS is not set: links in mails lead to the first of them"
 
 
 def environment() -> dict[str, str]:

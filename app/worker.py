@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 async def run(settings: Settings) -> None:
     """Work until cancelled; then finish the running answers or hand them back, within 8 s."""
     configure_logs(settings.log_format)
+    if not settings.smtp_url and settings.dev_outbox is None:
+        log.warning("mail.no-server", effect="mails wait, then are given up: SICERDAS_SMTP_URL")
     model = model_of(settings)
     try:
         async with House(settings).running() as house:

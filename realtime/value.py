@@ -61,10 +61,15 @@ class ValueChannel:
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._deliver)
 
     def _is_newer(self, publication: Publication) -> bool:
-        """Values without a version are taken as they come."""
+        """Values without a version are taken as they come, until one with a version has come:
+        0 is also the version before the first change."""
         if self.newest is None or not publication.version:
-            return True
+            return not self._has_version
         return publication.version > self.newest.version
+
+    @property
+    def _has_version(self) -> bool:
+        return self.newest is not None and self.newest.version > 0
 
     def _deliver(self) -> None:
         self._timer = None
@@ -86,6 +91,6 @@ class ValueChannel:
         if snapshot is not None and snapshot.version and self._is_newer(snapshot):
             self.receive(Message.of(snapshot))
         self.audience.add(subscriber, view)
-        if snapshot is not None and not snapshot.version:
+        if snapshot is not None and not snapshot.version and not self._has_version:
             return snapshot
         return self.newest

@@ -42,7 +42,7 @@ def with_headers(app: ASGIApp) -> ASGIApp:
                     headers.setdefault(name, value)
                 headers["x-request-id"] = request_id
                 if scope["scheme"] == "https":
-                    headers["strict-transport-security"] = f"max-age={YEAR_S}"
+                    headers["strict-transport-security"] = f"max-age={YEAR_S}; includeSubDomains"
             await send(message)
 
         with bound_contextvars(request_id=request_id):

@@ -183,13 +183,15 @@ def _checked(key: str) -> str:
 
 
 def _fingerprint(scope: Any, body: bytes) -> bytes:
-    """What makes two requests the same: query, kind and body; a form's boundary is random."""
+    """What makes two requests the same: query, kind, body and the version they were made on; a
+    form's boundary is random."""
+    version = (header(scope, b"if-match") or "").encode("latin-1")
     kind = (header(scope, b"content-type") or "").encode("latin-1")
     boundary = BOUNDARY.search(kind)
     if boundary is not None:
         kind, body = kind.replace(boundary[1], b""), body.replace(boundary[1], b"")
     digest = hashlib.sha256()
-    for part in (scope["query_string"], kind, body):
+    for part in (scope["query_string"], kind, version, body):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
 

@@ -16,6 +16,7 @@ from litestar.exceptions import (
 )
 from litestar.types import ExceptionHandlersMap
 
+from app.http.origins import SAFE_METHODS
 from app.kit.errors import (
     AppError,
     BadRequest,
@@ -36,6 +37,17 @@ BY_STATUS: Mapping[int, type[AppError]] = {
     413: PayloadTooLarge,
     415: UnsupportedMediaType,
 }
+
+UNAUTHORIZED = 401
+EVENTS: Mapping[int, str] = {
+    400: "request.invalid",
+    401: "request.denied",
+    403: "request.denied",
+    413: "request.invalid",
+    415: "request.invalid",
+    429: "request.limited",
+}
+"""What the log says of refusals that may be somebody's attempt."""
 
 Fallback = Callable[[Request[Any, Any, Any]], Response[bytes] | None]
 Translate = Callable[[Exception], AppError | None]
@@ -103,12 +115,10 @@ def handlers(fallback: Fallback, *translate: Translate) -> ExceptionHandlersMap:
 def _as_app_error(
     request: Request[Any, Any, Any], fault: Exception, translate: tuple[Translate, ...]
 ) -> AppError:
-    if isinstance(fault, AppError):
-        return fault
-    if isinstance(fault, HTTPException):
-        known = _from_litestar(fault)
-        if known is not None:
-            return known
+    expected = _expected(fault)
+    if expected is not None:
+        _tell_of_refusal(request, expected)
+        return expected
     for attempt in translate:
         known = attempt(fault)
         if known is not None:
@@ -118,6 +128,31 @@ def _as_app_error(
             return known
     log.error("request.failed", method=request.method, path=request.url.path, exc_info=fault)
     return Internal()
+
+
+def _expected(fault: Exception) -> AppError | None:
+    if isinstance(fault, AppError):
+        return fault
+    return _from_litestar(fault) if isinstance(fault, HTTPException) else None
+
+
+def _tell_of_refusal(request: Request[Any, Any, Any], refusal: AppError) -> None:
+    """For whoever watches the log (ASVS 5.0, 16.3): who was refused what, and never their words.
+
+    A visitor who merely looks is no attempt.
+    """
+    event = EVENTS.get(refusal.status)
+    principal = request.scope["state"].get("principal")
+    if event is None or (refusal.status == UNAUTHORIZED and request.method in SAFE_METHODS):
+        return
+    log.info(
+        event,
+        method=request.method,
+        path=request.url.path,
+        code=refusal.code,
+        address=request.client.host if request.client else "",
+        user_id=principal.user_id if principal else None,
+    )
 
 
 def _from_litestar(fault: HTTPException) -> AppError | None:

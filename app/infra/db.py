@@ -93,9 +93,17 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, before_commit: BeforeCommit | None = None
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        before_commit: BeforeCommit | None = None,
+        is_watched: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`before_commit` is called in every transaction, and, while `is_watched`, after each
+        single statement that may write."""
         self._before_commit = before_commit
+        self._is_watched = is_watched
         self.engine = Engine(config={"dsn": url, "timeout": CONNECT_TIMEOUT_S})
         self._pool_size = pool_size
 
@@ -134,25 +142,39 @@ class Database:
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
         """All rows of one statement in its own transaction."""
-        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+        async with self._one_statement(query) as connection:
             rows: list[Record] = await connection.fetch(query, *args)
         return rows
 
     async def fetchrow(self, query: str, *args: Any) -> Record | None:
         """The first row of one statement in its own transaction."""
-        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+        async with self._one_statement(query) as connection:
             return await connection.fetchrow(query, *args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
         """The first value of one statement in its own transaction."""
-        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+        async with self._one_statement(query) as connection:
             return await connection.fetchval(query, *args)
 
     async def execute(self, query: str, *args: Any) -> str:
         """Run one statement in its own transaction; answers the command tag."""
-        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+        async with self._one_statement(query) as connection:
             tag: str = await connection.execute(query, *args)
         return tag
+
+    @asynccontextmanager
+    async def _one_statement(self, query: str) -> AsyncIterator[Connection]:
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            if self._before_commit is None or not self._is_watched() or _only_reads(query):
+                yield connection
+                return
+            async with connection.transaction():
+                yield connection
+                await self._before_commit(connection)
+
+
+def _only_reads(query: str) -> bool:
+    return query.lstrip()[:6].upper() == "SELECT"
 
 
 async def _nothing_to_reset(_connection: Connection) -> None:

@@ -109,6 +109,21 @@ def acting_under(claim: Claim) -> Iterator[None]:
         _current.reset(token)
 
 
+def is_acting() -> bool:
+    """Whether a claim is waiting for its mark."""
+    return _current.get() is not None
+
+
+@contextlib.contextmanager
+def _not_acting() -> Iterator[None]:
+    """For the store's own statements: they are no effect of the request."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 async def mark_carried_out(tx: Queryable) -> None:
     """The database calls this before each commit. Raises RequestInProgress, and so rolls back,
     when somebody else took the claim over meanwhile."""
@@ -151,13 +166,15 @@ class IdempotencyKeys:
     async def keep(self, claim: Claim, answer: StoredAnswer) -> None:
         """Remember the answer for `KEPT`."""
         kept = (answer.status, answer.headers, answer.body)
-        await self._db.execute(KEEP, claim.scope, claim.key, claim.token, *kept)
+        with _not_acting():
+            await self._db.execute(KEEP, claim.scope, claim.key, claim.token, *kept)
 
     async def release(self, claim: Claim) -> None:
         """There is no answer to keep: the same key may be tried again, unless it had its effect."""
         mine = (claim.scope, claim.key, claim.token)
-        if await self._db.execute(FORGET, *mine) == "DELETE 0":
-            await self._db.execute(END_LEASE, *mine, now())
+        with _not_acting():
+            if await self._db.execute(FORGET, *mine) == "DELETE 0":
+                await self._db.execute(END_LEASE, *mine, now())
 
     async def trim(self) -> None:
         """Forget what is older than `KEPT`."""

@@ -233,3 +233,21 @@ class Jobs:
     async def reap(self, limit: int) -> list[Record]:
         """Take jobs from workers that went silent; one that ended its last attempt so is dead."""
         return await self._db.fetch(REAP, self.rules.attempts, limit)
+
+
+async def given_up(url: str, *, retry: bool) -> list[str]:
+    """For the operator: a line for each job that was given up, after trying them again or not."""
+    db = Database(url, pool_size=1)
+    await db.start()
+    try:
+        jobs = Jobs(db)
+        if retry:
+            return [f"{await jobs.revive()} jobs are tried again"]
+        lines = [
+            f"{job.dead_at:%Y-%m-%d %H:%M} {job.kind} {job.id}, {job.attempts} attempts: "
+            f"{job.last_error}"
+            for job in await jobs.dead()
+        ]
+        return lines or ["no job was given up"]
+    finally:
+        await db.stop()

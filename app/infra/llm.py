@@ -97,6 +97,7 @@ class LanguageModel:
             base_url=base_url,
             api_key=api_key.reveal() or "none",
             max_retries=REQUEST_RETRIES,
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
             timeout=openai.Timeout(
                 max(first_token_s, idle_s) + READ_SLACK_S, connect=CONNECT_TIMEOUT_S
             ),

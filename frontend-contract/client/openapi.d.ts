@@ -2638,10 +2638,14 @@ export interface components {
         /**
          * Visitor
          * @description Who asks; null when nobody is signed in. `impersonator_id` is the admin in their name.
+         *
+         *         `owes_second_factor`: the rights of the role rest until this session has given one.
          */
         Visitor: {
             /** @default null */
             impersonator_id?: number | null;
+            /** @default false */
+            owes_second_factor?: boolean;
             user: components["schemas"]["User"] | null;
         };
     };

@@ -21,6 +21,7 @@ from tests.support.factors import (
     step_token,
 )
 from tests.support.house import MakePerson, Person, Served, serve, with_settings
+from tests.unit.test_cli import run
 
 
 class TestTotp:
@@ -271,3 +272,29 @@ class TestReset:
         """404, and nothing is recorded."""
         answer = await admin.http.post(f"{V1}/users/2000000000/factors/reset")
         assert code_of(answer) == (404, "not-found")
+
+
+class TestOperator:
+    async def test_reset_at_the_command_line(
+        self,
+        served: Served,
+        nobody: httpx.AsyncClient,
+        person: MakePerson,
+        app_environment: dict[str, str],
+    ) -> None:
+        """The only admin may be the one whose phone is gone; their session ends as well."""
+        enrolled = await enrol(served, nobody, await person(Role.ADMIN))
+        order = ("admin", "reset-factors", enrolled.person.email)
+        done = await asyncio.to_thread(run, app_environment, *order)
+        assert (done.returncode, done.stderr) == (0, "")
+        me = await nobody.get(f"{V1}/users/me", headers=enrolled.headers)
+        assert me.status_code == 401
+        assert "token" in (await first_step(nobody, enrolled.person)).json()
+        assert (await deeds(served, enrolled.person.id))[-1] == "user.factors-reset"
+
+    async def test_unknown_address_is_an_error(self, app_environment: dict[str, str]) -> None:
+        """One line, and a status that a script sees."""
+        order = ("admin", "reset-factors", "nobody.at.all@example.org")
+        done = await asyncio.to_thread(run, app_environment, *order)
+        assert done.returncode == 1
+        assert "No account" in done.stderr

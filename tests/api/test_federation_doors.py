@@ -1,12 +1,15 @@
 """What stands behind the door that another provider opens: the second step, and the limits."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextvars import Context
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
 from app.http.sessions import COOKIE_NAME
+from app.infra.db import Database
 from app.settings import Settings
 from tests.support.factors import enrol
 from tests.support.house import MakePerson, Served, serve, with_settings
@@ -114,6 +117,51 @@ async def test_v2_4_1_new_accounts_are_counted(settings: Settings, script: Scrip
         landed = await arrive(browser, script, "counted.two@example.org")
         assert landed == "/login?error=too-many-requests"
         assert await arrive(browser, script, "counted.one@example.org") == "/"
+
+
+async def test_v7_4_2_closed_account_is_closed_to_its_links_too(
+    browser: Traveller, script: ScriptedOidc, house: Served
+) -> None:
+    """And open again when the closure has ended by itself."""
+    email = "closed.and.open@example.org"
+    await arrive(browser, script, email)
+    close = (
+        "UPDATE users SET deactivated_at = now(), deactivated_until = now() + $2 * interval '1 h'"
+    )
+    await house.house.db.execute(f"{close} WHERE email = $1", email, 1)
+    assert await arrive(browser, script, email) == "/login?error=account-deactivated"
+    await house.house.db.execute(f"{close} WHERE email = $1", email, 0)
+    assert await arrive(browser, script, email) == "/"
+
+
+async def test_link_that_is_cut_meanwhile_lets_nobody_in(
+    browser: Traveller, script: ScriptedOidc, house: Served
+) -> None:
+    """The arrival waits for the account, which is just being cut from its link."""
+    email = "cut.meanwhile@example.org"
+    await arrive(browser, script, email)
+    browser.own.pop(COOKIE_NAME)
+    db = house.house.db
+    async with db.transaction() as tx:
+        user_id = await tx.fetchval("SELECT id FROM users WHERE email = $1 FOR UPDATE", email)
+        arriving = asyncio.create_task(arrive(browser, script, email), context=Context())
+        async with asyncio.timeout(10):
+            while not await waits_for_lock(db):  # noqa: ASYNC110  # nobody tells who waits
+                await asyncio.sleep(0.02)
+        await tx.execute("DELETE FROM identities WHERE user_id = $1", user_id)
+    assert await arriving == "/login?error=stale-sign-in"
+    assert browser.session is None
+
+
+async def waits_for_lock(db: Database) -> bool:
+    """Whether some statement on users stands still."""
+    async with db.pool.acquire() as connection:
+        return bool(
+            await connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND datname = current_database() AND query LIKE '%FROM users%'"
+            )
+        )
 
 
 async def test_database_that_is_away_is_told_on_a_page(

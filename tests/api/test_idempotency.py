@@ -76,6 +76,13 @@ async def test_other_body_under_the_same_key_is_refused(bench: Bench) -> None:
     assert await bench.effects("reused") == 1
 
 
+async def test_another_version_under_the_same_key_is_refused(bench: Bench) -> None:
+    """A change of what somebody else made of it is another request: no old answer hides that."""
+    await bench.send("version", key="version", headers={"if-match": '"1"'})
+    other = await bench.send("version", key="version", headers={"if-match": '"2"'})
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+
+
 @pytest.mark.parametrize(
     "difference", [{"person": 2}, {"key": "else"}, {"method": "PUT"}, {"path": "/things/elsewhere"}]
 )

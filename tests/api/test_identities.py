@@ -241,6 +241,22 @@ class TestUnlink:
         assert me is not None
         assert me["id"] != owner.id
 
+    async def test_v7_4_3_whoever_came_in_by_it_is_signed_out(
+        self, browser: Traveller, person: MakePerson, script: ScriptedOidc, house: Served
+    ) -> None:
+        """Somebody else's link on one's account lets them stay no longer than the link."""
+        owner = await person()
+        await link(signed_in(browser, owner), script, "intruder")
+        async with httpx.AsyncClient() as http:
+            intruder = Traveller(house.url, http)
+            url = await intruder.depart("scripted")
+            assert await arrive(intruder, script, url, sub="intruder") == "/"
+            assert await intruder.me() is not None
+            identity_id = (await links_of(browser))[0]["id"]
+            await browser.send("DELETE", f"{IDENTITIES}/{identity_id}")
+            assert await intruder.me() is None
+        assert await browser.me() is not None
+
     async def test_last_way_in_stays(
         self, browser: Traveller, script: ScriptedOidc, house: Served
     ) -> None:

@@ -25,7 +25,7 @@ async def test_pages_have_no_fault_that_axe_can_find(
     """Every page for everybody, WCAG 2.2 A and AA; none is wider than its screen."""
     visit = await window(admin, color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
     book = f"/books/{book_id}"
-    paths = ["/", book, f"{book}/read/1", "/tutor", "/moderation", "/admin/users"]
+    paths = ["/", book, f"{book}/read/1", "/tutor", "/moderation", "/admin/users", "/admin/audit"]
     faults = {}
     for path in [
         *paths,

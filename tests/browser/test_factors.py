@@ -202,15 +202,16 @@ async def test_office_awakes_in_the_same_window(
     strict = with_settings(settings, require_staff_second_factor=True)
     async with serve(strict) as house:
         visit = await named(house.url)
-        await visit.sign_in(moderator, "/account")
+        await visit.sign_in(moderator, "/moderation")
+        await visit.page.get_by_role("link", name="Set it up").click()
         await expect(visit.page.get_by_text("Your role needs two-step sign-in.")).to_be_visible()
         await set_up_app(visit)
         warning = visit.page.get_by_text("Your role needs two-step sign-in.")
         await expect(warning).to_have_count(0)
         await visit.is_live()
-        await visit.open("/moderation")
-        await expect(visit.page.locator(".lamp[data-state=live]")).to_be_visible()
-        await expect(visit.page.get_by_role("heading", level=1)).to_be_visible()
+        await visit.page.get_by_role("link", name="Moderation").first.click()
+        await expect(visit.page.get_by_role("heading", name="Moderation")).to_be_visible()
+        await expect(visit.page.locator(".desk__count")).to_be_visible()
 
 
 @pytest.mark.parametrize("locale", ["en", "id-ID"])

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.async_api import expect
 
 from app.settings import Settings
 from tests.browser.conftest import OpenWindow
 from tests.browser.window import Window
+from tests.support.factors import enrol
 from tests.support.house import MakePerson, Person, Served, serve, with_settings
 from tests.support.oidc_server import as_setting, provider_process
 
@@ -97,6 +99,22 @@ async def test_link_then_come_in_by_it_then_unlink(
     await expect(visit.page.get_by_text(owner.email).first).to_be_visible()
     await visit.page.get_by_role("button", name="Unlink Local house").click()
     await expect(visit.page.get_by_text("None is linked.")).to_be_visible()
+
+
+async def test_second_step_after_the_provider(
+    visits: OpenWindow, person: MakePerson, house: Served
+) -> None:
+    """The step travels in the fragment, is gone from the address at once, and leads on."""
+    owner = await person()
+    async with httpx.AsyncClient(base_url=house.url) as nobody:
+        enrolled = await enrol(house, nobody, owner)
+    visit = await visits("/login?next=/account")
+    await through_the_provider(visit, "Continue with Local house", owner.email)
+    await visit.page.get_by_label("Code").fill(enrolled.code())
+    assert "#" not in visit.page.url
+    await visit.page.get_by_role("main").get_by_role("button", name="Confirm").click()
+    await expect(visit.page).to_have_url(f"{visit.url}/account")
+    await expect(visit.page.get_by_text(owner.email).first).to_be_visible()
 
 
 async def test_without_providers_there_is_no_button(window: OpenWindow) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
+from app.accounts.queries.sessions import insert_session
 from app.accounts.schemas import Client
-from app.accounts.service import Sessions
 from app.http.sessions import COOKIE_NAME
 from app.infra.db import Database as AppDatabase
+from app.kit.ids import new_id
 from app.kit.principal import Method
-from app.settings import Settings
+from app.kit.secret import token_hash
 from tests.support.hostile import HOST
 from tests.support.peer import Peer, crowd, crowd_server
 from tests.support.processes import AppProcess
@@ -105,22 +106,24 @@ async def noted(postgres: Postgres, database: Database, log: Path) -> AsyncItera
     yield Statements(log)
 
 
-async def sign_in(database: Database, settings: Settings) -> list[tuple[int, str]]:
+async def sign_in(database: Database) -> list[tuple[int, str]]:
     """A session for each socket, with the person behind it."""
     found: list[tuple[int, str]] = []
     db = AppDatabase(database.app_url)
-
-    async def nobody_listens(_session: str) -> None: ...
-
     await db.start()
     try:
-        sessions = Sessions(db, settings, end_sockets=nobody_listens)
         for _ in range(CROWD // OF_ONE_PERSON):
             person = await add_person(db)
             async with db.transaction() as tx:
                 for _ in range(OF_ONE_PERSON):
-                    token = await sessions.open_session(
-                        tx, person.user_id, Client("", ""), [Method.PASSWORD]
+                    token = new_id()
+                    await insert_session(
+                        tx,
+                        new_id(),
+                        token_hash(token),
+                        person.user_id,
+                        Client("", ""),
+                        [Method.PASSWORD],
                     )
                     found.append((person.user_id, token))
     finally:
@@ -154,11 +157,10 @@ async def test_r11_the_database_and_readers_hardly_notice(
     test_servers: ServerHouse,
     fresh_database: Database,
     app_environment: dict[str, str],
-    settings: Settings,
 ) -> None:
     """The whole app: a statement for each socket, its session; none to recover; REST goes on."""
     report = Report("R11-app", clients=CROWD)
-    signed_in = await sign_in(fresh_database, settings)
+    signed_in = await sign_in(fresh_database)
     environment = app_environment | {
         "DATABASE_URL": fresh_database.app_url,
         "DATABASE_OWNER_URL": fresh_database.owner_url,

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from tests.support.peer import Peer, crowd, crowd_server
-from tests.support.report import Report, sized
+from tests.support.report import Report, hours, sized
 
 pytestmark = pytest.mark.chaos
 
 LIMITS = {"max_user_connections": 20_000, "drain_s": 0.01}
 HELD = sized(1_000, 10_000)
-HELD_S = sized(5.0, 1800.0)
+HELD_S = hours(5, 1800)
 RSS_KIB = sized(30.0, 6.0)
 IDLE_CPU = sized(0.25, 0.05)
 FAN = sized((500, 20, 20.0), (10_000, 300, 5.0))

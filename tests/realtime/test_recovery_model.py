@@ -14,7 +14,7 @@ from realtime.phase import Phase
 from realtime.testing import Client, Kit, MemoryLog
 from tests.realtime.families import LOG, offsets, with_snapshot
 from tests.realtime.waiting import until
-from tests.support.report import SEED, Report, sized
+from tests.support.report import SEED, Report, hours, sized
 
 CHANNEL = "log:1"
 LIMITS = Limits(
@@ -34,7 +34,7 @@ STEPS = (
     *("cut", "back", "back", "back", "stall", "outage", "kill", "restore", "restore"),
     *("trim", "epoch"),
 )
-RUNS, STEPS_MAX = sized((500, 50), (100_000, 100))
+RUNS, STEPS_MAX = hours(500, 100_000), sized(50, 100)
 counted: Counter[str] = Counter()
 """What the lives of one run were made of: a model that never recovers would prove nothing."""
 
@@ -229,7 +229,7 @@ class World:
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(sized(240, 7200))
+@pytest.mark.timeout(sized(240, 4 * 3600))
 def test_everything_once_in_order_or_told() -> None:
     """The promise of a LOG channel, under everything that can go wrong around it."""
     counted.clear()

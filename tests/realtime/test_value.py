@@ -79,6 +79,23 @@ async def test_an_old_value_never_follows_a_new_one() -> None:
         assert seen(client) == [5, 6]
 
 
+async def test_the_state_before_the_first_change_is_older_than_the_change() -> None:
+    """A snapshot of version 0 that was read just before version 1 was made, and arrives after it:
+    neither those who listen nor who subscribes then is thrown back to it."""
+    async with house_with(shelf(Snapshot(b"0"))) as house:
+        client = await house.connected()
+        await client.subscribe("value:1")
+        await house.node.publish_value("value:1", b"1", 1)
+        await until(lambda: seen(client) == [1])
+        late = Message.of(value(0))
+        house.node._channels.receive("value:1", late)
+        again = await house.connected()
+        assert (await again.subscribe("value:1"))["data"] == 1
+        await house.node.publish_value("value:1", b"2", 2)
+        await until(lambda: len(seen(client)) == 2)
+        assert seen(client) == [1, 2]
+
+
 async def test_the_newest_value_comes_with_the_subscription() -> None:
     """Whichever is newer: the snapshot or what was seen here; a snapshot is news for others."""
     snapshots = shelf(None, Snapshot(b"3", version=3), Snapshot(b"1", version=1))

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.settings import Settings
-from tests.support.house import Served
+from tests.support.house import PASSWORD, MakePerson, Served
 from tests.support.routes import all_addresses
 
 REQUIRED = {
@@ -78,6 +78,63 @@ async def test_v3_4_1_hsts_where_the_connection_is_safe(served: Served) -> None:
     seconds = re.fullmatch(r"max-age=(\d+).*", answer.headers["strict-transport-security"])
     assert seconds is not None
     assert int(seconds[1]) >= 31_536_000
+    assert "includeSubDomains" in answer.headers["strict-transport-security"]
+
+
+async def test_v3_3_every_cookie_is_locked_down(
+    nobody: httpx.AsyncClient, person: MakePerson
+) -> None:
+    """`__Host-`, Secure, HttpOnly and SameSite, when it is set and when it is taken back."""
+    someone = await person()
+    form = {"email": someone.email, "password": PASSWORD}
+    answers = [
+        await nobody.post("/api/v1/auth/login", json=form),
+        await someone.http.post("/api/v1/auth/logout"),
+    ]
+    for answer in answers:
+        cookies = answer.headers.get_list("set-cookie")
+        assert cookies
+        for cookie in cookies:
+            name, _, rest = cookie.partition("=")
+            flags = {part.strip().lower() for part in rest.split(";")[1:]}
+            assert name.startswith("__Host-")
+            assert {"secure", "httponly", "path=/"} <= flags
+            assert flags & {"samesite=lax", "samesite=strict"}
+            assert not [flag for flag in flags if flag.startswith("domain")]
+    nobody.cookies.clear()
+
+
+async def test_v13_4_4_trace_is_not_answered(nobody: httpx.AsyncClient) -> None:
+    """Nothing is echoed."""
+    for method in ("TRACE", "TRACK", "CONNECT", "DEBUG"):
+        answer = await nobody.request(method, "/api/v1/books", headers={"x-canary": "canary"})
+        assert answer.status_code in {400, 404, 405, 501}
+        assert "canary" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.git/HEAD",
+        "/.git/config",
+        "/.env",
+        "/assets/",
+        "/api/docs/../../pyproject.toml",
+        "/assets/..%2f..%2f..%2fpyproject.toml",
+        "/..%2f..%2fpyproject.toml",
+        "/pyproject.toml",
+        "/assets/%00",
+        "/.data/",
+        "/media/covers/",
+        "/media/covers/..%2f..%2ftexts%2fa.md",
+    ],
+)
+async def test_v13_4_1_nothing_but_the_build_is_served(
+    nobody: httpx.AsyncClient, path: str
+) -> None:
+    """No repository, no settings, no listings, no way out of the folder."""
+    answer = await nobody.get(path)
+    assert answer.status_code in {400, 404, 405}, answer.text[:100]
 
 
 async def test_v14_3_2_private_answers_are_not_cached(

@@ -9,7 +9,9 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
+from msgspec.structs import replace
 
+from app.kit.secret import Secret
 from app.settings import Settings
 from tests.support.house import Served, serve, with_settings
 from tests.support.scripted_idp import CLIENT_ID, KEY, ScriptedOidc, listening
@@ -277,6 +279,81 @@ async def test_discovery_may_not_point_at_userinfo_elsewhere(
     provider.document["userinfo_endpoint"] = "http://127.0.0.1:9/userinfo"
     landed = await arrive(first_browser, provider, lambda nonce: provider.token(nonce, email=None))
     assert landed == FAILED
+
+
+@pytest.mark.parametrize(
+    ("path", "reply", "code"),
+    [
+        ("/.well-known/openid-configuration", (404, {}), "provider-unavailable"),
+        ("/.well-known/openid-configuration", (200, {"issuer": 5}), "provider-failed"),
+        ("/.well-known/openid-configuration", (301, {}), "provider-failed"),
+    ],
+)
+async def test_bad_discovery(
+    first_browser: Traveller, provider: ScriptedOidc, path: str, reply: Any, code: str
+) -> None:
+    """Said before anybody has left."""
+    provider.replies[path] = reply
+    answer = await first_browser.send("POST", "/api/v1/auth/federated/scripted/start", json={})
+    assert answer.json()["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("path", "reply", "landing"),
+    [
+        ("/keys", (404, {}), AWAY),
+        ("/keys", (200, {"keys": 5}), FAILED),
+        ("/keys", (200, {"keys": []}), FAILED),
+        ("/keys", (200, {"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "one"}]}), FAILED),
+        ("/keys", (200, {"keys": [{"kty": "RSA", "kid": "one", "n": "!", "e": "AQAB"}]}), FAILED),
+        ("/userinfo", (403, {}), FAILED),
+        ("/userinfo", (200, {"sub": 7}), FAILED),
+    ],
+    ids=repr,
+)
+async def test_bad_keys_and_bad_userinfo(
+    first_browser: Traveller, provider: ScriptedOidc, path: str, reply: Any, landing: str
+) -> None:
+    """Nothing without sense is believed, and nothing of it is a fault of ours."""
+    provider.replies[path] = reply
+    landed = await arrive(first_browser, provider, lambda nonce: provider.token(nonce, email=None))
+    assert landed == landing
+
+
+async def test_other_refusals_at_the_provider(browser: Traveller) -> None:
+    """An error of theirs is no "no" of the person's; a state without a code is nothing."""
+    for said in ("&error=server_error", ""):
+        state = query(await browser.depart("scripted"))["state"]
+        answer = await browser.send(
+            "GET", f"/api/v1/auth/federated/scripted/callback?state={state}{said}"
+        )
+        assert answer.headers["location"] == FAILED
+
+
+@pytest.mark.parametrize(
+    ("methods", "secret", "place"),
+    [
+        (["client_secret_basic"], "s", "header"),
+        (["client_secret_post"], "s", "form"),
+        (["client_secret_basic", "client_secret_post"], "s", "header"),
+        (["none"], "", "nowhere"),
+    ],
+)
+async def test_secret_travels_as_the_provider_wants_it(
+    settings: Settings, provider: ScriptedOidc, methods: list[str], secret: str, place: str
+) -> None:
+    """RFC 6749, 2.3.1: in the header, in the form, or not at all for a public client."""
+    provider.document["token_endpoint_auth_methods_supported"] = methods
+    setting = replace(provider.setting(), client_secret=Secret(secret))
+    async with (
+        serve(with_settings(settings, oidc_providers=(setting,))) as running,
+        httpx.AsyncClient() as http,
+    ):
+        assert await arrive(Traveller(running.url, http), provider, provider.token) == "/"
+    asked = next(one for one in provider.seen if one.path == "/token")
+    assert ("authorization" in asked.headers) == (place == "header")
+    assert ("client_secret" in asked.form) == (place == "form")
+    assert ("client_id" in asked.form) == (place != "header")
 
 
 async def test_v16_2_5_no_secret_reaches_the_log(

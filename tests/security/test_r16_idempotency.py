@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.settings import Settings
-from tests.security.matrix.calls import Call, allowed_call
+from tests.security.matrix.calls import Call, allowed_call, can_succeed
 from tests.story.wire import Wire, connected
 from tests.support.house import PASSWORD
 from tests.support.routes import Address, all_addresses
@@ -23,7 +23,7 @@ NO_ANSWER_WITHOUT_A_WORKER = {"askTutor"}
 def mutations(settings: Settings) -> list[Address]:
     """Every route that changes something."""
     found = [one for one in all_addresses(settings) if one.changes_something]
-    return [one for one in found if one.name not in NO_ANSWER_WITHOUT_A_WORKER]
+    return [one for one in found if one.name not in NO_ANSWER_WITHOUT_A_WORKER and can_succeed(one)]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ async def test_r16_fifty_twins_of_every_mutation_have_one_effect(
         for other in others:
             same = (other.status_code, other.content) == (new[0].status_code, new[0].content)
             # Whoever comes after the end of a session is nobody any more, and a link is used up.
-            told = other.status_code in {401, 409} or other.json()["code"] == "link-unusable"
+            told = other.status_code in {401, 409} or "link-unusable" in other.text
             assert same or told, (address.name, other.text)
         before = await state_of(world.db)
         again = await send(call, key)

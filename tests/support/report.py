@@ -10,12 +10,19 @@ from typing import TypeVar
 T = TypeVar("T")
 
 FULL = os.environ.get("SICERDAS_TEST_SIZE") == "full"
+SHARE = float(os.environ.get("SICERDAS_TEST_SHARE", "1"))
+"""How much of what takes hours at full size is run; the line says so."""
 SEED = int(os.environ.get("SICERDAS_TEST_SEED", "20261122"))
 
 
 def sized(commit: T, full: T) -> T:
     """Choose by SICERDAS_TEST_SIZE."""
     return full if FULL else commit
+
+
+def hours(commit: int, full: int) -> int:
+    """Choose a number that means hours at full size: `SICERDAS_TEST_SHARE` of it is run then."""
+    return max(1, int(full * SHARE)) if FULL else commit
 
 
 def p99_ms(seconds: Sequence[float]) -> float:
@@ -55,11 +62,21 @@ class Report:
         if not holds:
             self.faults.append(promise)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether anything that was promised does not hold."""
+        return bool(self.missing or self.duplicated or self.disordered or self.faults)
+
     def conclude(self) -> None:
         """Print the line; fail when anything is broken."""
-        broken = bool(self.missing or self.duplicated or self.disordered or self.faults)
+        self.print()
+        assert not self.is_broken, (self.name, self.faults)
+
+    def print(self) -> None:
+        """Print the line."""
         facts = {
             "name": self.name,
+            "size": ("full" if SHARE == 1 else f"{SHARE:g}_of_full") if FULL else "commit",
             "seed": SEED,
             "machine": f"{platform.machine()}/{os.cpu_count()}",
             "events": self.events,
@@ -69,7 +86,13 @@ class Report:
             "disordered": self.disordered,
             "p99_ms": round(self.p99 or p99_ms(self.latencies), 1),
             **self.extra,
-            "exit": int(broken),
+            "exit": int(self.is_broken),
         }
         print(" ".join(f"{key}={value}" for key, value in facts.items()), flush=True)
-        assert not broken, (self.faults, facts)
+
+
+def conclude_all(*reports: Report) -> None:
+    """Print every line, then fail when any is broken."""
+    for report in reports:
+        report.print()
+    assert not [(r.name, r.faults) for r in reports if r.is_broken]

@@ -8,6 +8,7 @@ from asyncpg import Record
 from app.accounts.queries.users import USER
 from app.infra.db import Queryable
 from app.infra.federation import Journey
+from app.kit.principal import Method
 
 SUBJECT_LOCK = 0x51C1
 """The first half of an advisory lock; the second is a hash of provider and subject."""
@@ -113,17 +114,21 @@ async def insert_identity(
     )
 
 
-async def touch_identity(db: Queryable, provider: str, subject: str, email: str | None) -> None:
-    """It let its owner in; the provider's address for them may be another now."""
-    await db.execute(
+async def touch_identity(
+    db: Queryable, user_id: int, provider: str, subject: str, email: str | None
+) -> bool:
+    """It lets its owner in, whose address there may be another now; False when it was cut."""
+    tag = await db.execute(
         """
-        UPDATE identities SET last_used_at = now(), email = coalesce($3, email)
-        WHERE provider = $1 AND subject = $2
+        UPDATE identities SET last_used_at = now(), email = coalesce($4, email)
+        WHERE user_id = $1 AND provider = $2 AND subject = $3
         """,
+        user_id,
         provider,
         subject,
         email,
     )
+    return bool(tag != "UPDATE 0")
 
 
 async def identities_of(db: Queryable, user_id: int) -> list[Record]:
@@ -145,6 +150,19 @@ async def delete_identity(db: Queryable, user_id: int, identity_id: str) -> str 
         user_id,
     )
     return provider
+
+
+async def delete_federated_sessions(db: Queryable, user_id: int, but: str) -> list[str]:
+    """End a person's sign-ins by any provider, but for one; the ids of those that ended."""
+    rows = await db.fetch(
+        """
+        DELETE FROM sessions WHERE user_id = $1 AND id <> $2 AND $3 = ANY (methods) RETURNING id
+        """,
+        user_id,
+        but,
+        Method.FEDERATED,
+    )
+    return [row["id"] for row in rows]
 
 
 async def has_password_or_passkey(db: Queryable, user_id: int) -> bool:

@@ -16,9 +16,11 @@ async def get_session(
     viewer: NamedDependency[Principal | None], accounts: NamedDependency[Accounts]
 ) -> Response[Visitor]:
     """Who is asking, if anybody: a page's first question, which is no fault when it is nobody."""
-    user = await accounts.me(viewer) if viewer else None
-    impersonator_id = viewer.impersonator_id if viewer else None
-    return Response(Visitor(user, impersonator_id), headers={"cache-control": "no-store"})
+    visitor = Visitor(None)
+    if viewer:
+        user = await accounts.me(viewer)
+        visitor = Visitor(user, viewer.impersonator_id, viewer.owes_second_factor)
+    return Response(visitor, headers={"cache-control": "no-store"})
 
 
 @get("/auth/sessions", operation_id="listSessions")

@@ -85,10 +85,14 @@ class SessionView(Struct, frozen=True):
 
 
 class Visitor(Struct, frozen=True):
-    """Who asks; null when nobody is signed in. `impersonator_id` is the admin in their name."""
+    """Who asks; null when nobody is signed in. `impersonator_id` is the admin in their name.
+
+    `owes_second_factor`: the rights of the role rest until this session has given one.
+    """
 
     user: User | None
     impersonator_id: int | None = None
+    owes_second_factor: bool = False
 
 
 class SessionsEnded(Struct, frozen=True):

@@ -17,7 +17,7 @@ from app.accounts.schemas import (
     TotpStarted,
     WrongCode,
 )
-from app.accounts.service.events import EndSockets
+from app.accounts.service.events import EndSockets, normal_email
 from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.proofs import Proofs, new_recovery_codes, recovery_hash
 from app.accounts.service.sessions import Sessions
@@ -149,6 +149,19 @@ class FactorSettings:
         """
         policy.can_manage_users(principal)
         policy.require_fresh(principal)
+        return await self._reset(principal, user_id)
+
+    async def reset_as_operator(self, email: str) -> int:
+        """The same from the machine itself: the only admin may be the one who lost them.
+
+        Raises NotFound.
+        """
+        row = await users.credentials_by_email(self._db, normal_email(email))
+        if row is None:
+            raise NotFound(f"No account {email}")
+        return await self._reset(None, row["id"])
+
+    async def _reset(self, actor: Principal | None, user_id: int) -> int:
         async with self._db.transaction() as tx:
             if await users.lock_user(tx, user_id) is None:
                 raise NotFound
@@ -157,7 +170,7 @@ class FactorSettings:
             ended = len(await sessions.delete_sessions_of(tx, user_id))
             detail = {"totp": state["totp"], "passkeys": state["passkeys"], "sessions": ended}
             await self._letterbox.notify(tx, user_id, "factors-reset")
-            await self._record(tx, principal, "user.factors-reset", user_id, detail)
+            await self._record(tx, actor, "user.factors-reset", user_id, detail)
         await self._end_user_sockets(str(user_id))
         return ended
 
@@ -168,7 +181,7 @@ class FactorSettings:
     async def _record(
         self,
         tx: Connection,
-        actor: Principal,
+        actor: Principal | None,
         action: str,
         user_id: int,
         detail: dict[str, Any] | None = None,

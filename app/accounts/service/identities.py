@@ -22,9 +22,11 @@ from app.accounts.schemas import (
     LastWayIn,
     LinkBySignIn,
     ProviderEmailUnverified,
+    StaleSignIn,
 )
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.events import normal_email
+from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
 from app.audit.service import Audit
 from app.infra.db import Database
@@ -47,6 +49,7 @@ class Identities:
     def __init__(
         self,
         db: Database,
+        sessions: Sessions,
         doorway: Doorway,
         throttle: DoorThrottle,
         audit: Audit,
@@ -55,6 +58,7 @@ class Identities:
         names: Mapping[str, str],
     ) -> None:
         self._db = db
+        self._sessions = sessions
         self._doorway = doorway
         self._throttle = throttle
         self._audit = audit
@@ -67,7 +71,7 @@ class Identities:
         confirmed address, else with a new account.
 
         Raises ProviderEmailUnverified, LinkBySignIn, AccountDeactivated, EmailNotVerified,
-        TooManyRequests.
+        StaleSignIn, TooManyRequests.
         """
         if await self._is_new(provider, who):
             await self._throttle.admit_signup(client.address)
@@ -79,7 +83,9 @@ class Identities:
             else:
                 row = await _locked(tx, user_id)
                 self._doorway.check_may_enter(row)
-                await identities.touch_identity(tx, provider, who.subject, _shown(who))
+                shown = _shown(who)
+                if not await identities.touch_identity(tx, user_id, provider, who.subject, shown):
+                    raise StaleSignIn  # cut while this one waited for the account
             return await self._doorway.admit(tx, row, client, Method.FEDERATED)
 
     async def link(self, principal: Principal, provider: str, who: Vouched) -> None:
@@ -98,7 +104,9 @@ class Identities:
         return [self._as_view(row) for row in rows]
 
     async def unlink(self, principal: Principal, identity_id: str) -> None:
-        """Let it in no more. Raises FreshProofRequired, NotFound, LastWayIn."""
+        """Let it in no more; whoever came in by a provider elsewhere is signed out, for it may have
+        been by this one. Raises FreshProofRequired, NotFound, LastWayIn.
+        """
         policy.require_fresh(principal)
         async with self._db.transaction() as tx:
             await _locked(tx, principal.user_id)  # two at once cannot each leave the other
@@ -106,8 +114,12 @@ class Identities:
             if provider is None:
                 raise NotFound
             await self._keep_a_way_in(tx, principal.user_id)
+            ended = await identities.delete_federated_sessions(
+                tx, principal.user_id, principal.session_id
+            )
             detail = {"provider": provider}
             await self._told(tx, principal, principal.user_id, "identity-unlinked", detail)
+        await self._sessions.close_sockets(ended)
 
     # --- shared steps
 

@@ -127,7 +127,7 @@ class Proofs:
                 party, credential, shown.challenge, (key["public_key"], key["sign_count"])
             )
         except NotGenuine as fault:
-            log.warning("passkey.refused", user_id=user_id, cause=str(fault.__cause__))
+            log.warning("passkey.refused", user_id=user_id, cause=repr(fault.__cause__)[:200])
             return False
         await passkeys.note_use(tx, key["id"], count)
         return True

@@ -3,6 +3,7 @@
 from app.accounts.service.doorway import Doorway
 from app.accounts.service.federation import Federation
 from app.accounts.service.identities import Identities
+from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
 from app.audit.service import Audit
 from app.infra.db import Database
@@ -13,6 +14,7 @@ from app.settings import Settings
 
 def federated_doors(
     db: Database,
+    sessions: Sessions,
     doorway: Doorway,
     throttle: DoorThrottle,
     audit: Audit,
@@ -22,7 +24,7 @@ def federated_doors(
     """Both know the same providers; nothing is fetched from them yet."""
     providers = identity_providers(settings)
     names = {provider.slug: provider.name for provider in providers}
-    identities = Identities(db, doorway, throttle, audit, postman, names=names)
+    identities = Identities(db, sessions, doorway, throttle, audit, postman, names=names)
     lifetime_s = settings.federated_state_s
     return identities, Federation(db, providers, identities, throttle, lifetime_s=lifetime_s)
 

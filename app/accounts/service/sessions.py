@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Collection, Iterable, Sequence
 
+import structlog
 from asyncpg import Connection, Record
 
 from app.accounts.queries import sessions, users
@@ -16,6 +17,8 @@ from app.kit.paging import Page, decode_cursor, encode_cursor
 from app.kit.principal import Method, Principal, Role
 from app.kit.secret import token_hash
 from app.settings import Settings
+
+log = structlog.get_logger()
 
 TOKEN_BYTES = 32
 """256 random bits: twice what ASVS 5.0, 7.2.3 asks for."""
@@ -129,6 +132,7 @@ class Sessions:
         token = new_token()
         await sessions.insert_session(tx, new_id(), token_hash(token), user_id, client, methods)
         await users.note_sign_in(tx, user_id)
+        log.info("session.opened", user_id=user_id, methods=list(methods), address=client.address)
         return token
 
     async def renew(self, tx: Connection, principal: Principal, *methods: Method) -> str:

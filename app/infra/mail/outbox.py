@@ -15,7 +15,7 @@ from app.kit.ids import new_id
 
 KEPT = 200
 NAME = re.compile(r"[0-9a-z]{26}")
-LINK = re.compile(r"https?://\S+")
+LINK = re.compile(r"https?://\S*[^\s.,;:!?)]")
 
 
 class KeptMail(Struct, frozen=True):

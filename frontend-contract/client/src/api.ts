@@ -1,5 +1,6 @@
 /** One function per REST operation that a browser needs. */
 
+import { auditCalls, keyCalls, managedUserCalls } from './admin.ts';
 import { factorCalls } from './factors.ts';
 import type { Http, Query } from './http.ts';
 import { mailedCalls } from './mailed.ts';
@@ -23,7 +24,6 @@ import type {
   Report,
   ReportDraft,
   ReportStatus,
-  Role,
   Session,
   SessionsEnded,
   SignedIn,
@@ -47,9 +47,10 @@ export type Api = ReturnType<typeof createApi>;
 export function createApi(http: Http) {
   return {
     info: () => http.call<Info>('GET', '/info'),
-    auth: { ...authCalls(http), ...factorCalls(http), ...mailedCalls(http) },
+    auth: { ...authCalls(http), ...factorCalls(http), ...keyCalls(http), ...mailedCalls(http) },
     identities: identityCalls(http),
-    users: userCalls(http),
+    users: { ...ownCalls(http), ...managedUserCalls(http) },
+    audit: auditCalls(http),
     books: bookCalls(http),
     categories: (query: Query = {}) => http.call<Page<Category>>('GET', '/categories', { query: { limit: 100, ...query } }),
     groups: (query: Query = {}) => http.call<Page<Group>>('GET', '/groups', { query: { limit: 100, ...query } }),
@@ -90,18 +91,13 @@ function identityCalls(http: Http) {
   };
 }
 
-function userCalls(http: Http) {
+function ownCalls(http: Http) {
   return {
     me: () => http.call<User>('GET', '/users/me'),
     rename: (name: string) => http.call<User>('PUT', '/users/me', { body: { name } }),
-    list: (query: Query) => http.call<Page<User>>('GET', '/users', { query }),
-    setRole: (id: number, role: Role) => http.call<User>('PUT', `/users/${id}/role`, { body: { role } }),
-    deactivate: (id: number) => http.call<User | undefined>('POST', `/users/${id}/deactivate`, { body: {} }),
-    resetFactors: (id: number) => http.call<SessionsEnded>('POST', `/users/${id}/factors/reset`, { body: {} }),
-    signOut: (id: number) => http.call<SessionsEnded>('POST', `/users/${id}/sign-out`, { body: {} }),
-    reactivate: (id: number) => http.call<User | undefined>('POST', `/users/${id}/reactivate`, { body: {} }),
   };
 }
+
 
 function bookCalls(http: Http) {
   return {

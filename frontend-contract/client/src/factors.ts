@@ -34,9 +34,15 @@ export function factorCalls(http: Http) {
   };
 }
 
-/** Whether this browser can make and use passkeys (WebAuthn level 3, in a secure context). */
+/** Whether this browser can make and use passkeys on this page (WebAuthn level 3, in a secure context). */
 export function canUsePasskeys(): boolean {
-  return typeof PublicKeyCredential === 'function' && 'parseRequestOptionsFromJSON' in PublicKeyCredential;
+  const isAble = typeof PublicKeyCredential === 'function' && 'parseRequestOptionsFromJSON' in PublicKeyCredential;
+  return isAble && !isNumericAddress();
+}
+
+/** Passkeys belong to a domain, which `127.0.0.1` is not (WebAuthn level 3, 5.1.3). */
+export function isNumericAddress(): boolean {
+  return /^[\d.]+$|^\[/.test(location.hostname);
 }
 
 /** Lets the browser make a passkey. Rejects with the browser's DOMException when the person declines. */

@@ -7,12 +7,15 @@ export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly fields: ReadonlyMap<string, string>;
+  /** Further members of the problem document, such as `until` of a closed account. */
+  readonly extra: Readonly<Record<string, unknown>>;
 
   constructor(problem: Partial<Problem> & { status: number; code: string }) {
     super(problem.detail ?? problem.title ?? problem.code);
     this.name = 'ApiError';
     this.status = problem.status;
     this.code = problem.code;
+    this.extra = { ...problem };
     this.fields = new Map(problem.errors?.map(({ field, message }) => [field, message]));
   }
 }

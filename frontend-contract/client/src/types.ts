@@ -7,6 +7,13 @@ type Schemas = components['schemas'];
 
 export type User = Schemas['User'];
 export type Role = User['role'];
+export type ManagedUser = Schemas['ManagedUser'];
+export type ApiKey = Schemas['ApiKey'];
+export type NewApiKey = Schemas['NewApiKey'];
+export type Scope = ApiKey['scopes'][number];
+/** The generator writes a free-form object as an empty one. */
+export type AuditEntry = Omit<Schemas['AuditEntry'], 'detail'> & { detail: Record<string, unknown> };
+export type ChainState = Schemas['ChainState'];
 export type Session = Schemas['SessionView'];
 export type Visitor = Schemas['Visitor'];
 export type AddressConfirmed = Schemas['AddressConfirmed'];
@@ -54,6 +61,7 @@ export type SendResult = Schemas['Asked'];
 
 type Channels = Live['channels'];
 
+export type OwnEvent = Channels['user:{id}']['event'];
 export type QueueEvent = Channels['moderation:queue']['event'];
 export type QueueSnapshot = Channels['moderation:queue']['snapshot'];
 export type ChatEvent = Channels['chat:{id}']['event'];

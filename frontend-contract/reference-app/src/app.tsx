@@ -9,6 +9,7 @@ import { AddressBanner } from './ui/AddressBanner.tsx';
 import { Header } from './ui/Header.tsx';
 import { ProofOutlet } from './ui/ProofDialog.tsx';
 import { ReportOutlet } from './ui/ReportDialog.tsx';
+import { VisitBanner } from './ui/VisitBanner.tsx';
 
 const BookPage = lazy(() => import('./pages/Book.tsx').then((page) => page.BookPage));
 const Reader = lazy(() => import('./pages/Reader.tsx').then((page) => page.Reader));
@@ -16,6 +17,7 @@ const BookEditor = lazy(() => import('./pages/BookEditor.tsx').then((page) => pa
 const TutorPage = lazy(() => import('./pages/Tutor.tsx').then((page) => page.TutorPage));
 const Moderation = lazy(() => import('./pages/Moderation.tsx').then((page) => page.Moderation));
 const Users = lazy(() => import('./pages/Users.tsx').then((page) => page.Users));
+const Audit = lazy(() => import('./pages/Audit.tsx').then((page) => page.Audit));
 const Login = lazy(() => import('./pages/Login.tsx').then((page) => page.Login));
 const Signup = lazy(() => import('./pages/Login.tsx').then((page) => page.Signup));
 const Verify = lazy(() => import('./pages/Mailed.tsx').then((page) => page.Verify));
@@ -33,6 +35,7 @@ export function App() {
       <a class="skip" href="#content">
         {t('app.skip')}
       </a>
+      <VisitBanner />
       <Header />
       <AddressBanner />
       <main id="content" tabIndex={-1}>
@@ -62,6 +65,7 @@ function Pages() {
       <Route path="/tutor/:id" component={TutorPage} />
       <Route path="/moderation" component={Moderation} />
       <Route path="/admin/users" component={Users} />
+      <Route path="/admin/audit" component={Audit} />
       <Route path="/login" component={Login} />
       <Route path="/signup" component={Signup} />
       <Route path="/verify" component={Verify} />

@@ -1,4 +1,5 @@
 /** Every word of the app in English. The Indonesian dictionary must have exactly the same keys. */
+import { admin } from './admin.en.ts';
 import { factors } from './factors.en.ts';
 import { mailed } from './mailed.en.ts';
 import { federated } from './federated.en.ts';
@@ -279,6 +280,7 @@ export const en = {
   'error.report-filed-again': 'You have reported this already; it is with the moderators.',
   'error.conflict': 'Somebody else was first. Please reload.',
   'error.precondition-failed': 'It has changed meanwhile. Please reload.',
+  ...admin,
   ...federated,
   ...factors,
   ...mailed,

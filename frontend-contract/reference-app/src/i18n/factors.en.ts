@@ -26,6 +26,9 @@ export const factors = {
   'factors.why': 'After your password, a code from an app on your phone. A stolen password alone opens nothing.',
   'factors.required':
     'Your role needs two-step sign-in. Until you set it up, its rights rest: set up an authenticator app or a passkey below.',
+  'factors.restTitle': 'Your role needs two-step sign-in.',
+  'factors.restHint': 'Its rights rest until you set it up.',
+  'factors.restGo': 'Set it up',
   'factors.start': 'Set up an authenticator app',
   'factors.scan': 'Scan this picture with your authenticator app, or type the key into it. Then enter the code it shows.',
   'factors.picture': 'QR code for your authenticator app',

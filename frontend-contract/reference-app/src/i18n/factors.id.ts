@@ -28,6 +28,9 @@ export const factors: Readonly<Record<keyof typeof english, string>> = {
   'factors.why': 'Setelah kata sandi, sebuah kode dari aplikasi di ponsel. Kata sandi yang dicuri saja tidak membuka apa pun.',
   'factors.required':
     'Peran Anda memerlukan masuk dua langkah. Sebelum itu disiapkan, haknya belum berlaku: siapkan aplikasi autentikator atau kunci sandi di bawah.',
+  'factors.restTitle': 'Peran Anda memerlukan masuk dua langkah.',
+  'factors.restHint': 'Haknya belum berlaku sampai itu disiapkan.',
+  'factors.restGo': 'Siapkan sekarang',
   'factors.start': 'Siapkan aplikasi autentikator',
   'factors.scan': 'Pindai gambar ini dengan aplikasi autentikator, atau ketik kuncinya. Lalu masukkan kode yang ditampilkan.',
   'factors.picture': 'Kode QR untuk aplikasi autentikator',

@@ -1,5 +1,6 @@
 /** Semua kata aplikasi ini dalam bahasa Indonesia. */
 import type { Dictionary } from './en.ts';
+import { admin } from './admin.id.ts';
 import { factors } from './factors.id.ts';
 import { mailed } from './mailed.id.ts';
 import { federated } from './federated.id.ts';
@@ -280,6 +281,7 @@ export const id: Dictionary = {
   'error.report-filed-again': 'Anda sudah melaporkannya; laporan itu ada pada moderator.',
   'error.conflict': 'Orang lain lebih dahulu. Silakan muat ulang.',
   'error.precondition-failed': 'Sementara itu sudah berubah. Silakan muat ulang.',
+  ...admin,
   ...federated,
   ...factors,
   ...mailed,

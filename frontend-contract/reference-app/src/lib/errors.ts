@@ -1,7 +1,7 @@
 /** Turns whatever was thrown into a sentence for a tired person. */
 
 import { ApiError, RpcError } from '@sicerdas/client';
-import { knows, t } from './i18n.ts';
+import { knows, moment, t } from './i18n.ts';
 
 const BY_STATUS: Record<number, string> = {
   401: 'unauthorized',
@@ -17,9 +17,19 @@ const BY_STATUS: Record<number, string> = {
 };
 
 export function explain(error: unknown): string {
+  if (error instanceof ApiError && error.code === 'account-deactivated') return closed(error);
   if (error instanceof ApiError) return sentence(error.code, BY_STATUS[error.status], error.message);
   if (error instanceof RpcError) return sentence(error.message, error.temporary ? 'unreachable' : undefined);
   return t('error.unknown');
+}
+
+/** A closed account: why, and until when, as far as that is told. */
+function closed({ extra }: ApiError): string {
+  const reason = typeof extra['reason'] === 'string' ? extra['reason'] : '';
+  const until = typeof extra['until'] === 'string' ? extra['until'] : '';
+  if (reason && until) return t('error.closedForUntil', { reason, date: moment(until) });
+  if (until) return t('error.closedUntil', { date: moment(until) });
+  return reason ? t('error.closedFor', { reason }) : t('error.account-deactivated');
 }
 
 /** The sentence for a stable code that arrived inside an event. */

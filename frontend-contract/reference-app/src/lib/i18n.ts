@@ -71,6 +71,11 @@ export function date(iso: string): string {
   return new Intl.DateTimeFormat(language.value, { dateStyle: 'long' }).format(new Date(iso));
 }
 
+/** Day and time, for the moments at which something ends or was done. */
+export function moment(iso: string): string {
+  return new Intl.DateTimeFormat(language.value, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso));
+}
+
 const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', 86_400],
   ['hour', 3_600],

@@ -6,9 +6,11 @@ import {
   Realtime,
   type Info,
   type LinkState,
+  type OwnEvent,
   type SecondStep,
   type SignedIn,
   type User,
+  type Visitor,
 } from '@sicerdas/client';
 import { batch, computed, signal } from '@preact/signals';
 import { language, t } from './i18n.ts';
@@ -27,14 +29,21 @@ export const api = createApi(createHttp('/api/v1', speaking, proveAnew));
 
 /** `undefined` until the server has said who we are. */
 export const me = signal<User | null | undefined>(undefined);
+/** The admin who is here in this person's name. */
+export const impersonator = signal<number | null>(null);
 export const info = signal<Info | null>(null);
 export const link = signal<LinkState>('connecting');
 export const live = signal<Realtime | null>(null);
 
-export const isStaff = computed(() => me.value?.role === 'moderator' || me.value?.role === 'admin');
-export const isAdmin = computed(() => me.value?.role === 'admin');
-export const canAuthor = computed(() => me.value?.role === 'teacher' || me.value?.role === 'admin');
+/** The rights of the role rest until this session has given a second factor. */
+export const owesSecondFactor = signal(false);
 
+const office = computed(() => (owesSecondFactor.value ? 'user' : me.value?.role));
+export const isStaff = computed(() => office.value === 'moderator' || office.value === 'admin');
+export const isAdmin = computed(() => office.value === 'admin');
+export const canAuthor = computed(() => office.value === 'teacher' || office.value === 'admin');
+
+const NOBODY: Visitor = { user: null };
 const RETRY_START_MS = 2000;
 const COOKIE_GRACE_MS = 250;
 /** The close code of a session that was ended; other final codes would come again at once. */
@@ -43,9 +52,9 @@ const SESSION_ENDED = 3503;
 export async function start(): Promise<void> {
   void api.info().then((value) => (info.value = value), () => undefined);
   try {
-    become((await api.auth.session()).user);
+    become(await api.auth.session());
   } catch {
-    become(null);
+    become(NOBODY);
     // No answer is not "nobody": ask again instead of pretending that the person is logged out.
     setTimeout(() => void start(), RETRY_START_MS);
   }
@@ -59,29 +68,28 @@ export async function login(email: string, password: string): Promise<SecondStep
 /** Any door answers like this: somebody is in, or a second step is asked for. */
 export async function admitted(answer: SignedIn): Promise<SecondStep | null> {
   if (answer.second_factor) return answer.second_factor;
-  become(answer.user ?? (await api.users.me()));
+  await rightsChanged();
   return null;
 }
 
-/** The session has other rights now: the socket's are those with which it connected. */
+/** The session is another one, or has other rights: the socket's are those with which it connected. */
 export async function rightsChanged(): Promise<void> {
-  become(await api.users.me());
+  become(await api.auth.session());
 }
 
 /** What a link in a mail did may have changed or ended this session. */
 export async function refresh(): Promise<void> {
-  const user = await whoIsHere();
-  if (user === undefined) return;
-  if (user?.id === me.value?.id) me.value = user;
-  else become(user);
+  const visitor = await whoIsHere();
+  if (visitor === undefined) return;
+  if (visitor.user?.id === me.value?.id) me.value = visitor.user;
+  else become(visitor);
 }
 
 /** True when the new account is signed in at once; false when the address must be confirmed first. */
 export async function signup(email: string, password: string, name: string): Promise<boolean> {
   await api.auth.signup(email, password, name);
-  const { user } = await api.auth.session();
-  become(user);
-  return user !== null;
+  await rightsChanged();
+  return me.value !== null;
 }
 
 /** While one leaves on purpose, a closed socket is no news. */
@@ -92,7 +100,7 @@ export async function logout(): Promise<void> {
   try {
     await api.auth.logout();
     remember('conversation', null);
-    become(null);
+    become(NOBODY);
   } finally {
     isLeaving = false;
   }
@@ -103,18 +111,41 @@ export async function changePassword(current: string, next: string): Promise<voi
   isLeaving = true;
   try {
     await api.auth.changePassword(current, next);
-    become(await api.users.me());
+    await rightsChanged();
+  } finally {
+    isLeaving = false;
+  }
+}
+
+/** An admin enters in somebody's name; the cookie of their own session waits beside the other. */
+export async function impersonate(id: number, reason: string): Promise<void> {
+  await changeOfPerson(() => api.users.impersonate(id, reason));
+}
+
+/** Back to the admin's own account. */
+export async function endImpersonation(): Promise<void> {
+  await changeOfPerson(() => api.auth.endImpersonation());
+}
+
+async function changeOfPerson(act: () => Promise<unknown>): Promise<void> {
+  isLeaving = true;
+  try {
+    await act();
+    remember('conversation', null);
+    become(await api.auth.session());
   } finally {
     isLeaving = false;
   }
 }
 
 /** The socket's identity is fixed when it connects, so each change of person means a new socket. */
-function become(user: User | null): void {
+function become({ user, impersonator_id = null, owes_second_factor = false }: Visitor): void {
   live.value?.close();
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
   batch(() => {
     me.value = user;
+    impersonator.value = impersonator_id;
+    owesSecondFactor.value = owes_second_factor;
     link.value = 'connecting';
     live.value = new Realtime({
       endpoint: `${scheme}://${location.host}/connection/websocket`,
@@ -122,29 +153,35 @@ function become(user: User | null): void {
       onTerminated: (code) => void afterTermination(code),
     });
   });
+  if (user && impersonator_id === null) live.value?.watch<unknown, OwnEvent>(`user:${user.id}`, { onEvent: hear });
+}
+
+/** What happens to one's own account while one looks. */
+function hear(event: OwnEvent): void {
+  if (event.type === 'user.impersonated') toast(t('visit.told', { reason: event.reason }), 'warn');
 }
 
 /** The server closed for good: usually the session was revoked. Find out, and say it. */
 async function afterTermination(code: number): Promise<void> {
   if (!me.value || isLeaving) return;
-  let user = await whoIsHere();
-  if (user === null) {
+  let visitor = await whoIsHere();
+  if (visitor?.user === null) {
     // Another tab may be changing the password: then the new cookie arrives in a moment.
     await new Promise((done) => setTimeout(done, COOKIE_GRACE_MS));
-    user = await whoIsHere();
+    visitor = await whoIsHere();
   }
-  if (user === null) {
+  if (visitor?.user === null) {
     toast(t('auth.ended'), 'warn');
-    become(null);
-  } else if (user && code === SESSION_ENDED) {
-    become(user);
+    become(NOBODY);
+  } else if (visitor && code === SESSION_ENDED) {
+    become(visitor);
   }
 }
 
 /** `undefined` when the server does not say. */
-async function whoIsHere(): Promise<User | null | undefined> {
+async function whoIsHere(): Promise<Visitor | undefined> {
   try {
-    return (await api.auth.session()).user;
+    return await api.auth.session();
   } catch {
     return undefined;
   }

@@ -10,6 +10,7 @@ import { api, me } from '../lib/session.ts';
 import { leave } from '../lib/leave.ts';
 import { toast } from '../lib/toast.ts';
 import { AddressSection } from '../ui/AddressForm.tsx';
+import { ApiKeys } from '../ui/ApiKeys.tsx';
 import { FactorSections } from '../ui/FactorSections.tsx';
 import { Guarded } from '../ui/feedback.tsx';
 import { Field } from '../ui/Field.tsx';
@@ -28,6 +29,7 @@ export function Account() {
         <FactorSections />
         <Security />
         <LinkedAccounts />
+        <ApiKeys />
       </Guarded>
     </div>
   );

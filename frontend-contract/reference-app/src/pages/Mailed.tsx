@@ -163,7 +163,7 @@ function OneStep({ title, why, action, act, fieldOf }: Step) {
           {action}
         </button>
       </form>
-      <ToLogin />
+      {!me.value && <ToLogin />}
     </div>
   );
 }

@@ -35,7 +35,7 @@ export function AddressSection() {
   return (
     <section class="chapter" aria-labelledby="address">
       <h2 id="address">{t('address.title')}</h2>
-      <p>{t('address.now', { email: user.email })}</p>
+      <p class="address">{t('address.now', { email: user.email })}</p>
       <form class="form" onSubmit={submit}>
         <Field
           name="email"

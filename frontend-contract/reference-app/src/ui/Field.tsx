@@ -6,7 +6,7 @@ import { useId } from 'preact/hooks';
 interface Props {
   name: string;
   label: string;
-  type?: 'text' | 'email' | 'password' | 'number' | 'file';
+  type?: 'text' | 'email' | 'password' | 'number' | 'file' | 'date' | 'datetime-local';
   value?: string | number;
   hint?: string;
   problem?: string | undefined;

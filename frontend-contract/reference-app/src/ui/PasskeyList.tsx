@@ -1,6 +1,6 @@
 /** One's passkeys: made, named and removed. */
 
-import { canUsePasskeys, makePasskey, type PasskeyView } from '@sicerdas/client';
+import { canUsePasskeys, isNumericAddress, makePasskey, type PasskeyView } from '@sicerdas/client';
 import { useSignal } from '@preact/signals';
 import { explain } from '../lib/errors.ts';
 import { ago, date, t } from '../lib/i18n.ts';
@@ -22,19 +22,20 @@ export function PasskeyList({ factors, onChanged }: PartProps) {
           ))}
         </ul>
       )}
-      {canUsePasskeys() ? <NewPasskey onAdded={onChanged} /> : <p class="form__lead">{t('passkeys.unsupported')}</p>}
+      {canUsePasskeys() ? <NewPasskey onAdded={onChanged} /> : <p class="form__lead">{whyNot()}</p>}
     </div>
   );
+}
+
+/** In development people meet a page whose address is a number. */
+function whyNot(): string {
+  if (!isNumericAddress()) return t('passkeys.unsupported');
+  return t('passkeys.needsName', { address: `${location.protocol}//localhost${location.port && `:${location.port}`}` });
 }
 
 function NewPasskey({ onAdded }: { onAdded: (codes: readonly string[]) => void }) {
   const problem = useSignal<unknown>(null);
   const isBusy = useSignal(false);
-  // Authenticators refuse a number as a domain (WebAuthn level 3, 5.1.3): in development this is what people meet.
-  if (/^[\d.]+$|^\[/.test(location.hostname)) {
-    const address = `${location.protocol}//localhost${location.port && `:${location.port}`}${location.pathname}`;
-    return <p class="form__lead">{t('passkeys.needsName', { address })}</p>;
-  }
 
   async function submit(event: SubmitEvent) {
     event.preventDefault();

@@ -14,15 +14,27 @@ export function ProofOutlet() {
   if (!asked) return null;
   return (
     <Dialog title={t('proof.title')} onClose={() => asked.settle(false)}>
-      <FreshProof onProved={() => asked.settle(true)} />
+      <FreshProof onProved={() => asked.settle(true)} onLeave={() => asked.settle(false)} />
     </Dialog>
   );
 }
 
-function FreshProof({ onProved }: { onProved: () => void }) {
+function FreshProof({ onProved, onLeave }: { onProved: () => void; onLeave: () => void }) {
   const { result, again } = useLoad(() => api.auth.factors(), []);
   if (result.state === 'loading') return <Loading />;
   if (result.state === 'failed') return <Failed error={result.error} again={again} />;
+
+  if (!result.value.confirm_with.length) {
+    const next = encodeURIComponent(location.pathname + location.search);
+    return (
+      <>
+        <p class="form__lead">{t('proof.none')}</p>
+        <a class="button button--primary" href={`/login?next=${next}`} onClick={onLeave}>
+          {t('nav.login')}
+        </a>
+      </>
+    );
+  }
 
   async function prove(proof: GivenProof) {
     await api.auth.confirm(proof);

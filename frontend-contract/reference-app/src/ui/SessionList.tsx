@@ -49,9 +49,10 @@ function Device({ session, onEnd }: { session: Session; onEnd: () => void }) {
         <p class="device__name">
           {name}
           {session.is_current && <span class="tag tag--quiet">{t('sessions.current')}</span>}
+          {session.by_admin && <span class="tag">{t('sessions.byAdmin')}</span>}
         </p>
         <p class="device__facts">
-          {session.address} · {t('sessions.since', { date: date(session.created_at) })} ·{' '}
+          {session.address} ({t(`place.${session.place}`)}) · {t('sessions.since', { date: date(session.created_at) })} ·{' '}
           {t('sessions.seen', { ago: ago(session.last_seen_at, Date.now()) })}
         </p>
       </div>

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { explain } from '../lib/errors.ts';
 import { t } from '../lib/i18n.ts';
-import { me } from '../lib/session.ts';
+import { me, owesSecondFactor } from '../lib/session.ts';
 import { dismiss, toasts } from '../lib/toast.ts';
 import { Icon, Mark } from './icons.tsx';
 
@@ -52,7 +52,17 @@ export function Guarded({ when, children }: { when: boolean; children: Component
       </Empty>
     );
   }
-  return when ? <>{children}</> : <Empty title={t('app.notAllowed')} />;
+  if (when) return <>{children}</>;
+  if (owesSecondFactor.value) {
+    return (
+      <Empty title={t('factors.restTitle')} hint={t('factors.restHint')}>
+        <a class="button button--primary" href="/account">
+          {t('factors.restGo')}
+        </a>
+      </Empty>
+    );
+  }
+  return <Empty title={t('app.notAllowed')} />;
 }
 
 export function Toasts() {

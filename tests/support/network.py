@@ -1,4 +1,4 @@
-"""R10: everything at once: slow, jittery, resetting, silent lines, both to Redis and to clients."""
+"""Two processes, one Redis, and a spoilt line before each: slow, resetting, silent, narrow."""
 
 import asyncio
 import random
@@ -7,8 +7,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
-
-import pytest
 
 from realtime import Limits
 from realtime.broker_redis import RedisBroker, RedisOptions
@@ -19,16 +17,14 @@ from tests.realtime.waiting import until
 from tests.support.audience import Listener, all_subscribed, listening
 from tests.support.proxy import Proxy, Toxics
 from tests.support.redis_server import LOOPBACK, RedisServer
-from tests.support.report import SEED, Report, sized
-
-pytestmark = pytest.mark.chaos
+from tests.support.report import SEED, Report, hours, sized
 
 CHANNEL = "log:1"
 CLIENTS = sized(20, 100)
-EVENTS_PER_S = 25
-STORM_S = sized(8.0, 7200.0)
-PHASE_S = sized(1.5, 60.0)
-HEAL_S = sized(20.0, 60.0)
+EVENTS_PER_S = sized(25, 10)
+STORM_S = hours(60, 7200)
+PHASE_S = sized(3.0, 60.0)
+HEAL_S = sized(30.0, 60.0)
 LIMITS = Limits(ping_interval_s=sized(1, 25), pong_timeout_s=sized(0.8, 8), sweep_interval_s=0.5)
 HALF_OPEN_S = LIMITS.ping_interval_s + LIMITS.pong_timeout_s + 5
 """Ping, pong, at most two ticks of the clock for each, and the goodbye that nobody hears: 38 s
@@ -100,11 +96,10 @@ class Network:
                 await asyncio.sleep(1 / EVENTS_PER_S)
 
 
-@pytest.mark.timeout(sized(60, 9000))
-async def test_r10_a_bad_network_loses_nothing(redis_server: RedisServer) -> None:
-    """Each client sees every event once and in order, or was told of a gap; then all is well."""
+async def weather(redis: RedisServer, report: Report) -> None:
+    """A storm over all lines while facts are published; then everybody must be whole again."""
     network = Network()
-    async with network.up(redis_server):
+    async with network.up(redis):
         listeners = [
             Listener(network.urls[n % 2], CHANNEL, str(n), silence_s=HALF_OPEN_S)
             for n in range(CLIENTS)
@@ -119,33 +114,34 @@ async def test_r10_a_bad_network_loses_nothing(redis_server: RedisServer) -> Non
             async with asyncio.timeout(HEAL_S):
                 await all_subscribed(listeners, HEAL_S)
                 await until(lambda: all(x.seen and x.seen[-1] == total for x in listeners))
-            report = Report("R10", events=total)
+            report.events = total
             for listener in listeners:
                 report.reconcile(listener.seen, range(listener.first_offset + 1, total + 1))
                 report.latencies += listener.latencies
-            report.extra = {
+            report.extra |= {
                 "reconnects": sum(x.connects - 1 for x in listeners),
                 "recoveries": sum(x.recoveries for x in listeners),
                 "gaps_told": sum(x.gaps for x in listeners),
             }
             report.demand("the storm was felt", report.extra["recoveries"])
             report.demand("everything was recovered", not report.extra["gaps_told"])
-            report.conclude()
 
 
-async def test_r10_a_half_open_client_is_found_out(redis_server: RedisServer) -> None:
-    """A client behind a line that went silent is gone within ping and pong."""
+async def half_open(redis: RedisServer, report: Report) -> None:
+    """A client behind a line that went silent, and how long the server kept it."""
     network = Network()
-    async with network.up(redis_server):
+    async with network.up(redis):
         listener = Listener(network.urls[0], CHANNEL, "7")
         async with listening([listener]):
             node = network.kits[0].node
             assert node.state.connections == 1
             network.lines[1].toxics = TOXICS["hole"]
             silent = time.monotonic()
-            await until(lambda: node.state.connections == 0)
+            async with asyncio.timeout(2 * HALF_OPEN_S):
+                while node.state.connections:  # noqa: ASYNC110  it ends behind a socket
+                    await asyncio.sleep(0.05)
             found_s = time.monotonic() - silent
             network.heal()
-            report = Report("R10-half-open", clients=1, extra={"found_s": round(found_s, 2)})
-            report.demand("found within ping and pong", found_s <= HALF_OPEN_S)
-            report.conclude()
+    report.clients = 1
+    report.extra["found_s"] = round(found_s, 2)
+    report.demand("found within ping and pong", found_s <= HALF_OPEN_S)

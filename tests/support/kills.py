@@ -1,29 +1,22 @@
-"""R6: Redis is killed under load, for as long as it takes: a LOG channel loses nothing."""
+"""A Redis that is killed again and again under two processes of the core and their subscribers."""
 
 import asyncio
 import secrets
 import time
-from typing import Any
-
-import pytest
 
 from realtime import Identity, Limits
 from realtime.broker_redis import RedisBroker, RedisOptions
 from realtime.testing import Client, Kit, MemoryLog
-from tests.realtime.families import LOG, NO_PINGS, TAIL, VALUE
+from tests.realtime.families import LOG, TAIL, VALUE
 from tests.realtime.waiting import until
 from tests.support.redis_server import RedisServer
 from tests.support.report import Report, sized
 
-pytestmark = pytest.mark.chaos
-
 CHANNEL = "log:1"
 CLIENTS = 100
-EVENTS_PER_S = 50
-FLOWING_WITHIN_S = 3.0
-OUTAGES_S = sized((1.0, 4.0), (0.1, 0.5, 1.0, 4.0, 10.0, 30.0, 60.0))
-KILLS = sized(1, 15)
-LIMITS = Limits(ping_interval_s=NO_PINGS)
+FLOWING_WITHIN_S = sized(15.0, 3.0)
+"""The figure is 3 s; five times that at commit size, where only zeros may fail."""
+LIMITS = Limits(ping_interval_s=3600)
 
 
 class Tally:
@@ -48,8 +41,10 @@ class Tally:
 class Story:
     """One Redis, two processes, a hundred subscribers, and a writer that never stops."""
 
-    def __init__(self, server: RedisServer) -> None:
+    def __init__(self, server: RedisServer, kills: int, per_s: float) -> None:
         self.server = server
+        self.kills = kills
+        self.per_s = per_s
         self.log = MemoryLog()
         options = RedisOptions(prefix=secrets.token_hex(4))
         self.kits = [
@@ -73,7 +68,7 @@ class Story:
                 self.tallies.append(Tally(client))
             work = [asyncio.create_task(w) for w in (self._publish(), self._read())]
             try:
-                for _ in range(KILLS):
+                for _ in range(self.kills):
                     await self._kill(outage_s)
             finally:
                 work[0].cancel()
@@ -109,7 +104,7 @@ class Story:
             await node.publish_log(CHANNEL, entry)
             # Waits for Redis in an outage, and must not stand in the log's way.
             await node.publish_value("value:1", b"%d" % number, number)
-            await asyncio.sleep(1 / EVENTS_PER_S)
+            await asyncio.sleep(1 / self.per_s)
 
     async def _read(self) -> None:
         while True:
@@ -121,25 +116,3 @@ class Story:
     async def _complete(self) -> None:
         total = len(self.log.rows[CHANNEL])
         await until(lambda: all(len(tally.seen) >= total for tally in self.tallies))
-
-
-@pytest.mark.timeout(sized(60, 7200))
-async def test_r6_killed_redis_loses_nothing() -> None:
-    """0 lost, 0 doubled, 0 out of order, nobody told of a gap; flowing within 3 s."""
-    report = Report("R6", extra={"outages_s": ",".join(map(str, OUTAGES_S)), "kills": KILLS})
-    servers = [RedisServer() for _ in OUTAGES_S]
-    try:
-        for server in servers:
-            server.start()
-        stories = [Story(server) for server in servers]
-        # Outages run side by side: each has its own Redis and its own processes.
-        results: list[Any] = await asyncio.gather(
-            *(story.tell(s, report) for story, s in zip(stories, OUTAGES_S, strict=True)),
-            return_exceptions=True,
-        )
-        for failure in (r for r in results if isinstance(r, BaseException)):
-            raise failure
-    finally:
-        for server in servers:
-            server.__exit__(None, None, None)
-    report.conclude()
