@@ -11,6 +11,7 @@ import pytest
 from app.http.sessions import COOKIE_NAME
 from app.infra.db import Database
 from app.settings import Settings
+from tests.realtime.waiting import until
 from tests.support.factors import enrol
 from tests.support.house import MakePerson, Served, serve, with_settings
 from tests.support.mailbox import Mailbox
@@ -145,9 +146,7 @@ async def test_link_that_is_cut_meanwhile_lets_nobody_in(
     async with db.transaction() as tx:
         user_id = await tx.fetchval("SELECT id FROM users WHERE email = $1 FOR UPDATE", email)
         arriving = asyncio.create_task(arrive(browser, script, email), context=Context())
-        async with asyncio.timeout(10):
-            while not await waits_for_lock(db):  # noqa: ASYNC110  # nobody tells who waits
-                await asyncio.sleep(0.02)
+        await until(lambda: waits_for_lock(db))
         await tx.execute("DELETE FROM identities WHERE user_id = $1", user_id)
     assert await arriving == "/login?error=stale-sign-in"
     assert browser.session is None

@@ -1,5 +1,6 @@
 """ID tokens and providers that cannot be believed: each lie is refused, and said in one way."""
 
+import hashlib
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
@@ -8,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
 from msgspec.structs import replace
 
+from app.infra.federation import Cached, OidcClient
 from app.kit.secret import Secret
 from app.settings import Settings
 from tests.support.house import Served, serve, with_settings
@@ -19,6 +21,7 @@ from tests.support.traveller import Traveller, query
 
 FAILED = "/login?error=provider-failed"
 AWAY = "/login?error=provider-unavailable"
+EC_KEY = ECKey.generate_key("P-256", {"kid": "two"})
 OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"})
 
 
@@ -54,11 +57,13 @@ async def browser(house: Served) -> AsyncIterator[Traveller]:
 
 
 @pytest.fixture
-async def first_browser(settings: Settings, provider: ScriptedOidc) -> AsyncIterator[Traveller]:
-    """The first that asks: this app knows neither the provider's document nor its keys yet."""
-    own = with_settings(settings, oidc_providers=(provider.setting(),))
-    async with serve(own) as running, httpx.AsyncClient() as http:
-        yield Traveller(running.url, http)
+def first_browser(house: Served, browser: Traveller, monkeypatch: pytest.MonkeyPatch) -> Traveller:
+    """The first that asks: the app knows neither the provider's document nor its keys yet."""
+    client = house.house.federation._providers["scripted"]
+    assert isinstance(client, OidcClient)
+    monkeypatch.setattr(client, "_discovery", Cached(client._discover))
+    monkeypatch.setattr(client, "_keys", Cached(client._fetch_keys))
+    return browser
 
 
 async def arrive(browser: Traveller, provider: ScriptedOidc, make: Any) -> str:
@@ -134,6 +139,27 @@ async def test_clocks_may_differ_by_a_minute(
         browser, provider, lambda nonce: provider.token(nonce, **{claim: now + off_s})
     )
     assert landed == ("/" if is_fine else FAILED)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256", "ES256"])
+async def test_signatures_with_a_public_key_count(
+    first_browser: Traveller, provider: ScriptedOidc, algorithm: str
+) -> None:
+    """Whichever of the usual ones, with the access token's hash beside it (Core 1.0, 3.1.3.6)."""
+    key = EC_KEY if algorithm.startswith("ES") else KEY
+    digest = hashlib.new(f"sha{algorithm[2:]}", b"at").digest()
+    half = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+
+    def signed(nonce: str) -> str:
+        header = {"alg": algorithm, "kid": key.kid}
+        claims = provider.claims(nonce, at_hash=half)
+        return jwt.encode(header, claims, key, algorithms=[algorithm])
+
+    provider.keys = [KEY, EC_KEY]
+    try:
+        assert await arrive(first_browser, provider, signed) == "/"
+    finally:
+        provider.keys = [KEY]
 
 
 def unsigned(claims: dict[str, Any], algorithm: str) -> str:
