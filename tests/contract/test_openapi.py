@@ -10,7 +10,8 @@ from tests.contract.conftest import CONTRACT, node
 
 VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
-addPasskey askTutor changeEmail changePassword confirmIdentity createApiKey createBook
+addPasskey askExport askTutor deleteMe getExport getExportFile linkExport
+changeEmail changePassword confirmIdentity createApiKey createBook
 createCategory createGroup deactivateUser decideReport deleteBook deleteCategory
 deleteConversation deleteGroup disableTotp enableTotp endAllSessions endImpersonation
 endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory getChapter
