@@ -71,6 +71,21 @@ class TestListUsers:
         assert await ids_of(role="teacher") == ids[2:]
         assert await ids_of(role="teacher", verified=False) == []
 
+    async def test_second_factor_is_shown_and_filters(self, world: World, boss: Actor) -> None:
+        """An authenticator app counts once it is enabled, not while it is being set up."""
+        word = uuid4().hex[:8]
+        people = [await world.someone(email=f"{word}{n}@example.org") for n in range(3)]
+        for one, enabled_at in zip(people, (now(), None), strict=False):
+            await world.db.execute(
+                "INSERT INTO totp_secrets (user_id, secret, enabled_at) VALUES ($1, 'x', $2)",
+                one.id,
+                enabled_at,
+            )
+        with_it = await found(world, boss, q=word, second_factor=True)
+        assert [(one["id"], one["second_factor"]) for one in with_it] == [(people[0].id, True)]
+        without = await found(world, boss, q=word, second_factor=False)
+        assert [one["id"] for one in without] == [one.id for one in people[1:]]
+
     async def test_last_sign_in_is_shown_and_sorts(self, world: World, boss: Actor) -> None:
         """Whoever has not been here for long stands first, whoever never was before them."""
         word = uuid4().hex[:8]
