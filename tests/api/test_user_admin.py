@@ -175,6 +175,28 @@ class TestDeactivate:
         assert code_of(answer) == (404, "not-found")
 
 
+class TestErased:
+    async def test_nothing_is_left_to_manage(self, world: World, boss: Actor) -> None:
+        """Whoever deleted their account is in no list, and no admin brings it back."""
+        someone = await world.someone()
+        gone = await world.http.delete(f"{USERS}/me", headers=someone.bearer)
+        assert gone.status_code == 204
+        assert await found(world, boss, q=f"erased-{someone.id}@") == []
+        for verb, body in (
+            ("reactivate", {}),
+            ("verify", {}),
+            ("deactivate", {}),
+            ("sign-out", {}),
+            ("impersonate", {"reason": "Ticket 17"}),
+        ):
+            answer = await act(world, boss, someone.id, verb, **body)
+            assert code_of(answer) == (404, "not-found"), verb
+        url = f"{USERS}/{someone.id}"
+        assert (await world.http.get(url, headers=boss.bearer)).status_code == 404
+        role = await world.http.put(f"{url}/role", json={"role": "admin"}, headers=boss.bearer)
+        assert role.status_code == 404
+
+
 class TestVerify:
     async def test_admins_only(self, nobody: httpx.AsyncClient, learner: Person) -> None:
         """Nobody vouches for themself."""
