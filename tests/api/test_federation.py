@@ -106,6 +106,8 @@ async def test_v10_2_1_a_journey_belongs_to_its_browser(browser: Traveller, hous
         landed = await victim.travel(url, "attacker@example.org")
         assert landed.headers["location"] == "/login?error=foreign-sign-in"
         assert victim.session is None
+    arrived = await browser.send("GET", str(landed.request.url))
+    assert arrived.headers["location"] == "/", "another browser must not end the journey"
 
 
 async def test_v10_2_1_a_journey_is_not_for_ever(browser: Traveller, house: Served) -> None:
