@@ -60,7 +60,7 @@ function Archive({ state, ask }: { state: ExportState; ask: () => void }) {
   if (state.status === 'waiting') return <p role="status">{t('privacy.waiting')}</p>;
   const isReady = state.status === 'ready';
   return (
-    <>
+    <div class="form">
       {isReady && (
         <p role="status">
           {t('privacy.ready', {
@@ -80,7 +80,7 @@ function Archive({ state, ask }: { state: ExportState; ask: () => void }) {
           {t(isReady ? 'privacy.again' : 'privacy.ask')}
         </button>
       </div>
-    </>
+    </div>
   );
 }
 
@@ -107,7 +107,7 @@ function Farewell() {
   }
 
   return (
-    <div class="form__actions">
+    <div>
       <button type="button" class="button button--danger" onClick={() => (isAsking.value = true)}>
         {t('privacy.delete')}
       </button>
