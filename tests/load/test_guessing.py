@@ -1,8 +1,8 @@
 """200 people guess passwords while learners chat: `pytest -s -m bench tests/load/test_guessing.py`.
 
 The app and its worker are processes of their own with the hashing of an installation (RFC 9106,
-four at a time); only the counted limits are raised, or there would be nothing to hash. Each guess is for
-another address, so that each is hashed. Prints one JSON line.
+four at a time); only the counted limits are raised, or there would be nothing to hash. Each guess
+is for another address, so that each is hashed. Prints one JSON line.
 """
 
 import asyncio
