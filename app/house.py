@@ -13,6 +13,9 @@ from app.accounts.service import (
     Impersonation,
     Letterbox,
     MailedLinks,
+    OwnData,
+    Privacy,
+    Room,
     Sessions,
     UserAdmin,
     federated_doors,
@@ -177,6 +180,22 @@ class House:
             answers_per_minute=settings.answers_per_minute,
             pace=self.limiter.pace(Rate("chat-user", settings.questions_per_user_per_minute, 60)),
         )
+        self.privacy = Privacy(
+            self.db,
+            self.jobs,
+            self.storage,
+            self._rooms(),
+            self.audit,
+            self.letterbox,
+            settings,
+            pace=self.limiter.pace(Rate("export-user", settings.exports_per_user_per_day, 86_400)),
+            end_user_sockets=self.node.disconnect_user,
+        )
+
+    def _rooms(self) -> list[Room]:
+        """Who keeps something of people, in the order in which they forget."""
+        others = (self.audit, self.catalog, self.interactions, self.reports, self.chat)
+        return [*others, OwnData(self.db)]
 
     def _furnish_mail(self, settings: Settings) -> None:
         """What goes out by mail, and the doors that a mail opens."""

@@ -157,6 +157,7 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "two_step": house.two_step,
         "factors": house.factors,
         "passkeys": house.passkeys,
+        "privacy": house.privacy,
         "audit": house.audit,
         "catalog": house.catalog,
         "shelves": house.shelves,

@@ -100,6 +100,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """A flood guard, counted by each process for itself."""
     emulated_frames_per_address_per_minute: int = 3000
     """What clients behind HTTP streams send upwards; counted likewise."""
+    exports_per_user_per_day: int = 5
+    export_kept_s: int = 7 * 86_400
+    export_link_s: int = 10 * 60
     view_window_s: int = 30 * 60
     """A viewer counts once per book in this window."""
     answers_per_minute: int = 5

@@ -100,6 +100,7 @@ async def work(house: House, model: LanguageModel) -> None:
             "second_steps": house.factors.trim,
             "jobs": house.jobs.trim,
             "mail_tokens": house.letterbox.trim,
+            "exports": house.privacy.trim,
         }
     )
     parts = [asyncio.create_task(part.run()) for part in (pool, runner, *listeners, keeper)]

@@ -9,19 +9,19 @@ from realtime.messages import Command, HistoryRequest, SubscribeRequest
 from realtime.protocol import Frame
 
 
-class Send(msgspec.Struct, frozen=True):
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Put this frame on the outgoing queue."""
 
     frame: Frame
 
 
-class Close(msgspec.Struct, frozen=True):
+class Close(msgspec.Struct, frozen=True, gc=False):
     """Flush what can be flushed, then close with this code."""
 
     disconnect: Disconnect
 
 
-class Authenticate(msgspec.Struct, frozen=True):
+class Authenticate(msgspec.Struct, frozen=True, gc=False):
     """Verify the token of `connect`; answer with `Session.connected` or `refused`."""
 
     id: int
@@ -31,14 +31,14 @@ class Authenticate(msgspec.Struct, frozen=True):
     """Where the client stood in channels that the server had subscribed it to."""
 
 
-class Renew(msgspec.Struct, frozen=True):
+class Renew(msgspec.Struct, frozen=True, gc=False):
     """Verify the token of `refresh`; answer with `Session.refreshed` or `refused`."""
 
     id: int
     token: str
 
 
-class RenewChannel(msgspec.Struct, frozen=True):
+class RenewChannel(msgspec.Struct, frozen=True, gc=False):
     """Verify the token of `sub_refresh`; answer with `Session.answered` or `refused`."""
 
     id: int
@@ -46,7 +46,7 @@ class RenewChannel(msgspec.Struct, frozen=True):
     token: str
 
 
-class Publish(msgspec.Struct, frozen=True):
+class Publish(msgspec.Struct, frozen=True, gc=False):
     """Publish to a channel, where its family allows that."""
 
     id: int
@@ -54,21 +54,21 @@ class Publish(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Tell(msgspec.Struct, frozen=True):
+class Tell(msgspec.Struct, frozen=True, gc=False):
     """Hand a message that wants no answer to the application."""
 
     data: bytes
     id: int = 0
 
 
-class Enrol(msgspec.Struct, frozen=True):
+class Enrol(msgspec.Struct, frozen=True, gc=False):
     """Subscribe the client from the server's side."""
 
     channel: str
     id: int = 0
 
 
-class Expel(msgspec.Struct, frozen=True):
+class Expel(msgspec.Struct, frozen=True, gc=False):
     """Take the client off a channel whose grant has expired, or clear up behind a lost one."""
 
     channel: str
@@ -76,21 +76,21 @@ class Expel(msgspec.Struct, frozen=True):
     id: int = 0
 
 
-class Join(msgspec.Struct, frozen=True):
+class Join(msgspec.Struct, frozen=True, gc=False):
     """Authorise and subscribe; answer with `Session.subscribed` or `join_refused`."""
 
     id: int
     request: SubscribeRequest
 
 
-class Leave(msgspec.Struct, frozen=True):
+class Leave(msgspec.Struct, frozen=True, gc=False):
     """Take the connection off the channel; answer with `Session.unsubscribed`."""
 
     id: int
     channel: str
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """Run an rpc method."""
 
     id: int
@@ -98,7 +98,7 @@ class Call(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class ReadPresence(msgspec.Struct, frozen=True):
+class ReadPresence(msgspec.Struct, frozen=True, gc=False):
     """Read who is on a channel; `stats` asks for the numbers only."""
 
     id: int
@@ -106,7 +106,7 @@ class ReadPresence(msgspec.Struct, frozen=True):
     stats: bool
 
 
-class ReadHistory(msgspec.Struct, frozen=True):
+class ReadHistory(msgspec.Struct, frozen=True, gc=False):
     """Read publications of a channel."""
 
     id: int

@@ -150,7 +150,7 @@ class Commands:
         self._hub.remove(connection)
         for channel in connection.memberships:
             self._channels.leave(channel, connection)
-        if connection.memberships:
+        if self._subscribing.is_seen(connection):
             self._tasks.start(self._subscribing.depart(connection), "depart")
 
     # -- who -----------------------------------------------------------------------------------

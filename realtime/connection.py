@@ -80,7 +80,8 @@ class Connection:
         self._executor = executor
         self._limits = limits
         self._clock = clock
-        self._tasks = TaskGroup()
+        self._tasks: TaskGroup | None = None
+        """Made with the first command that needs a task: many connections never send one."""
         self._lanes: dict[str, asyncio.Task[None]] = {}
         """The last unfinished subscribe or unsubscribe of each channel: they keep their order."""
         self.memberships: set[str] = set()
@@ -110,7 +111,8 @@ class Connection:
         self._lost = True
         self.session.lost()
         self._executor.ended(self)
-        self._tasks.cancel()
+        if self._tasks is not None:
+            self._tasks.cancel()
 
     async def run(self) -> None:
         """Write until the connection ends; only for one that was opened over a transport."""
@@ -119,7 +121,8 @@ class Connection:
             await self._out.run()
         finally:
             self.ended()
-            await self._tasks.stop()
+            if self._tasks is not None:
+                await self._tasks.stop()
 
     @property
     def slot(self) -> int:
@@ -155,7 +158,7 @@ class Connection:
                     self._out.close(disconnect, flush=disconnect is not codes.SLOW)
                 case _:
                     self._start(action)
-        if self.session.deadline < self.armed - 1:
+        if self.session.deadlines.next < self.armed - 1:
             self._executor.arm(self)
 
     def subscribed(self, command_id: int, channel: str, result: SubscribeResult) -> None:
@@ -194,7 +197,8 @@ class Connection:
             return
         channel = _lane(work)
         before = self._lanes.get(channel) if channel else None
-        task = self._tasks.start(self._answer(work, before), f"command {type(work).__name__}")
+        tasks = self._tasks = self._tasks or TaskGroup()
+        task = tasks.start(self._answer(work, before), f"command {type(work).__name__}")
         if channel:
             self._lanes[channel] = task
             task.add_done_callback(lambda done: self._leave_lane(channel, done))

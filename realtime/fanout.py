@@ -1,4 +1,4 @@
-"""Who gets one publication, and when: leading edge at once, the next ten milliseconds together.
+"""Who gets one publication, and when: leading edge at once, those of the next moment together.
 
 One `Fanout` per process. A wire has a slot in its table; a crowd is the slots of one channel. No
 object, task or await for each delivery: a publication is appended once to its crowd, and one loop
@@ -7,7 +7,9 @@ over descriptors sends to the crowd.
 
 import asyncio
 import logging
+import time
 from array import array
+from collections.abc import Callable
 
 from realtime.protocol import Frame
 from realtime.sending import Send, built_sender, send_in_python
@@ -19,12 +21,20 @@ LEADERS = 8
 """Channels that may lead in one window; more wait for its end, so that a busy socket is not
 written to once per channel."""
 CLOSED_CELL = -1
+LEAST_REST = 1 / 8
+"""Part of a window that is left to all else when writing took the whole of it."""
 
 
 class Fanout:
     """The wires of this process and the channels that have something for them."""
 
-    def __init__(self, window_s: float, *, send: Send | None = None) -> None:
+    def __init__(
+        self,
+        window_s: float,
+        *,
+        send: Send | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.cells = array("i")
         """Slot -> descriptor, or -1 for a wire that may not be written to from the side."""
         self.holders = array("i")
@@ -34,6 +44,7 @@ class Fanout:
         """Wires whose client does not keep up."""
         self._send = send or built_sender() or send_in_python
         self._window_s = window_s
+        self._clock = clock
         self._free: list[int] = []
         self._soon: list[Crowd] = []
         self._later: list[Crowd] = []
@@ -81,18 +92,20 @@ class Fanout:
 
     def _lead(self) -> None:
         """Send what this step of the loop brought, in one write for each connection."""
+        began = self._clock()
         crowds, self._soon = self._soon, []
         self._deliver(crowds)
         if self._window is None:
-            self._open_window()
+            self._open_window(began)
 
-    def _open_window(self) -> None:
-        """Begin to wait; after the writes, so that they never take all of the time."""
-        loop = asyncio.get_running_loop()
-        self._window = loop.call_later(self._window_s, self._close_window)
+    def _open_window(self, began: float) -> None:
+        """Wait for the rest of a window that began with its writes; they never take all of it."""
+        rest_s = max(began + self._window_s - self._clock(), self._window_s * LEAST_REST)
+        self._window = asyncio.get_running_loop().call_later(rest_s, self._close_window)
 
     def _close_window(self) -> None:
         self._window = None
+        began = self._clock()
         crowds, self._later = self._later, []
         for crowd in self._led:
             crowd.led = False
@@ -101,7 +114,7 @@ class Fanout:
             crowd.led = True
         self._deliver(crowds)
         if self._led:
-            self._open_window()
+            self._open_window(began)
 
     # -- to whom -------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ class Hub:
 
     def arm(self, connection: Connection) -> None:
         """Have the connection looked at when its next deadline comes."""
-        self._wheel.arm(connection, connection.session.deadline)
+        self._wheel.arm(connection, connection.session.deadlines.next)
 
     def identify(self, connection: Connection, identity: Identity) -> None:
         """Note whose connection it is."""
@@ -91,6 +91,8 @@ class Hub:
 
     def ended_since(self, identity: Identity, then: float) -> bool:
         """Tell whether this identity was ended at or after a moment."""
+        if not self._ended:
+            return False
         keys = (("session", identity.session), ("user", identity.user))
         return any(self._ended.get(key, NEVER) >= then for key in keys)
 

@@ -58,16 +58,19 @@ class Joining:
             if entry.request.join_leave:
                 channel.audience.watch(entry.connection)
 
-    def join_at_once(self, entry: Entry, channel: OrderedChannel) -> None:
-        """Subscribe from here on and answer, where there is neither snapshot nor recovery."""
-        channel.audience.add(entry.connection)
-        entry.answer(
-            SubscribeResult(
-                recoverable=True, positioned=True, epoch=channel.epoch, offset=channel.last
-            )
+    def join_at_once(
+        self, connection: Connection, request: SubscribeRequest, channel: OrderedChannel
+    ) -> SubscribeResult:
+        """Subscribe from here on, where there is neither snapshot nor recovery.
+
+        Nothing may happen between this and the answer.
+        """
+        channel.audience.add(connection)
+        if request.join_leave:
+            channel.audience.watch(connection)
+        return SubscribeResult(
+            recoverable=True, positioned=True, epoch=channel.epoch, offset=channel.last
         )
-        if entry.request.join_leave:
-            channel.audience.watch(entry.connection)
 
     async def _join_value(self, entry: Entry, channel: ValueChannel) -> None:
         snapshot = await _take(entry)

@@ -206,8 +206,9 @@ class Limits:
     """A connection whose queue is longer: 3008."""
     write_timeout_s: float = 8
     """A transport that accepts nothing for so long: 3008."""
-    flush_window_s: float = 0.013
-    """After a first message, those of so long leave together: one write for each connection."""
+    flush_window_s: float = 0.02
+    """After a first message, those of so long leave together: one write for each connection.
+    Writing counts as part of it, so that a crowd of many thousands waits little more."""
     drain_s: float = 5.0
     """Time over which a process that ends sends its clients elsewhere."""
     drain_step_s: float = 0.005

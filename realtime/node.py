@@ -5,6 +5,7 @@ This is the library's front door; everything the application passes in arrives h
 
 import asyncio
 import contextlib
+import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +75,7 @@ class Node:
         self._clock = clock
         self._tasks = TaskGroup()
         self._hub = Hub(clock)
-        self._fanout = Fanout(limits.flush_window_s)
+        self._fanout = Fanout(limits.flush_window_s, clock=clock)
         self._channels = Channels(families, broker, log, limits, self._tasks, clock, self._fanout)
         self._presence = Presence(broker, limits, clock)
         parts = Parts(
@@ -201,7 +202,7 @@ class Node:
     ) -> Connection:
         """Take a new client over a way out; the caller feeds `receive` and calls `ended`."""
         session = Session(
-            secrets.token_hex(13),
+            os.urandom(13).hex(),
             self.limits,
             now=self._clock(),
             preset=identity,

@@ -97,10 +97,8 @@ class Subscribing:
             _forget(verdict)
             return False
 
-        def answer(result: SubscribeResult) -> None:
-            connection.subscribed(work.id, request.channel, result)
-
-        self._joining.join_at_once(Entry(connection, family, request, answer), channel)
+        result = self._joining.join_at_once(connection, request, channel)
+        connection.subscribed(work.id, request.channel, result)
         return True
 
     async def renew(self, connection: Connection, work: RenewChannel) -> None:
@@ -207,6 +205,11 @@ class Subscribing:
             self.expel(connection, work.channel, codes.SUBSCRIPTION_OVER)
         elif work.channel not in connection.memberships:
             await self._lost(connection, work.channel)
+
+    def is_seen(self, connection: Connection) -> bool:
+        """Tell whether others may see the client on one of its channels."""
+        families = map(self._channels.family, connection.memberships)
+        return any(family.presence or family.join_leave for family in families)
 
     async def depart(self, connection: Connection) -> None:
         """Give every lease of an ended connection back."""

@@ -35,6 +35,7 @@ class User(Table, tablename="users"):
 
     language = Text(default="en")
     version = Integer(default=1)
+    erased_at = Timestamptz(null=True, default=None)
 
 
 class Identity(Table, tablename="identities"):
@@ -156,4 +157,16 @@ class SecondStep(Table, tablename="second_steps"):
     user_id = ForeignKey(references=User, null=False)
     methods = Array(base_column=Text())
     wrong_tries = Integer(default=0)
+    expires_at = Timestamptz()
+
+
+class Export(Table, tablename="exports"):
+    """A person's newest archive of their own data; the file stands in the store under its id."""
+
+    user_id = ForeignKey(references=User, primary_key=True, null=False)
+    id = Text(unique=True)
+    status = Text(default="waiting")
+    size = Integer(null=True, default=None)
+    requested_at = Timestamptz()
+    ready_at = Timestamptz(null=True, default=None)
     expires_at = Timestamptz()

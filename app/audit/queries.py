@@ -3,6 +3,8 @@
 Indexes: audit_log_pkey, audit_log_target, audit_log_actor, audit_log_at, audit_log_search.
 """
 
+from typing import Any
+
 from asyncpg import Record
 
 from app.audit.schemas import AuditQuery
@@ -69,3 +71,17 @@ async def links_after(db: Queryable, entry_id: int, limit: int) -> list[Record]:
         entry_id,
         limit,
     )
+
+
+async def deeds_of(db: Queryable, user_id: int) -> list[dict[str, Any]]:
+    """What a person did, and what others did in their name or to their account."""
+    rows = await db.fetch(
+        """
+        SELECT id, at, actor_id, impersonator_id, action, target_type, target_id, detail
+        FROM audit_log
+        WHERE actor_id = $1::bigint OR (target_type = 'user' AND target_id = $1::bigint::text)
+        ORDER BY id
+        """,
+        user_id,
+    )
+    return [dict(row) for row in rows]

@@ -12,6 +12,7 @@ from app.audit.schemas import AuditEntry, AuditQuery, ChainState
 from app.infra.db import Database, Queryable
 from app.kit.errors import InvalidInput
 from app.kit.paging import DEFAULT_PAGE, Page, decode_cursor, encode_cursor
+from app.kit.personal import Afterwards, Sections, nothing_afterwards
 from app.kit.principal import Principal
 
 VERIFY_BATCH = 1_000
@@ -48,6 +49,14 @@ class Audit:
         if isinstance(actor, Principal) and actor.key_id is not None:
             said["api_key"] = actor.key_id
         return await queries.append_entry(tx, actors, action, target, said)
+
+    async def personal_data(self, user_id: int) -> Sections:
+        """A person's own deeds, and those that concern their account."""
+        return {"audit": await queries.deeds_of(self._db, user_id)}
+
+    async def forget(self, _tx: Queryable, _user_id: int) -> Afterwards:
+        """Nothing is taken out of the log: it names people by number alone."""
+        return nothing_afterwards
 
     async def list_entries(
         self,

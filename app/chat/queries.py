@@ -5,6 +5,7 @@ chat_history_one_answer, chat_history_pace.
 """
 
 from datetime import datetime
+from typing import Any
 
 from asyncpg import Record
 
@@ -192,3 +193,33 @@ async def request_stop(db: Queryable, message_id: int) -> Record | None:
 async def wake_workers(db: Queryable, payload: str) -> None:
     """Heard by every worker when the transaction commits; a lost one costs a second (they poll)."""
     await db.execute("SELECT pg_notify($1, $2)", WAKE_CHANNEL, payload)
+
+
+async def personal_rows(db: Queryable, user_id: int) -> dict[str, list[dict[str, Any]]]:
+    """A person's conversations and everything that was said in them."""
+    threads = await db.fetch(
+        """
+        SELECT id, title, book_id, created_at, updated_at
+        FROM conversations WHERE user_id = $1 ORDER BY created_at
+        """,
+        user_id,
+    )
+    turns = await db.fetch(
+        """
+        SELECT id, conversation_id, user_message, ai_response, status, sources, model,
+            "timestamp" AS created_at
+        FROM chat_history WHERE user_id = $1 ORDER BY id
+        """,
+        user_id,
+    )
+    return {
+        "conversations": [dict(row) for row in threads],
+        "messages": [dict(row) for row in turns],
+    }
+
+
+async def delete_conversations_of(db: Queryable, user_id: int) -> list[str]:
+    """Remove all of a person's conversations with their turns; their ids."""
+    rows = await db.fetch("DELETE FROM conversations WHERE user_id = $1 RETURNING id", user_id)
+    await db.execute("DELETE FROM chat_history WHERE user_id = $1", user_id)
+    return [row["id"] for row in rows]

@@ -42,6 +42,7 @@ from app.infra.ratelimit import Pace, unhurried
 from app.kit.errors import NotFound
 from app.kit.ids import new_id
 from app.kit.paging import Page, decode_cursor, encode_cursor
+from app.kit.personal import Afterwards, Sections
 from app.kit.principal import Principal
 from app.kit.text import tidy
 
@@ -244,6 +245,20 @@ class Chat:
         async with self._db.transaction() as tx:
             await queries.delete_conversation(tx, conversation_id)
         await self._tail.drop_tail(channel_of(conversation_id))
+
+    async def personal_data(self, user_id: int) -> Sections:
+        """Everything that a person and the tutor said."""
+        return await queries.personal_rows(self._db, user_id)
+
+    async def forget(self, tx: Queryable, user_id: int) -> Afterwards:
+        """All conversations go; running answers end unheard."""
+        gone = await queries.delete_conversations_of(tx, user_id)
+
+        async def drop() -> None:
+            for conversation_id in gone:
+                await self._tail.drop_tail(channel_of(conversation_id))
+
+        return drop
 
     async def state(self, conversation_id: str) -> tuple[ConversationState, int, str]:
         """The newest turns with the text so far, and the tail's offset and epoch they contain.

@@ -11,7 +11,7 @@ from typing import Any
 from litestar import Litestar
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.utils import get_remote_addr, is_ssl
+from uvicorn.protocols.utils import is_ssl
 
 from app.http.door import SocketDoor, Visitor
 from app.http.sockets import DOOR, PATH
@@ -62,10 +62,10 @@ class FastDoor:
         scope = {
             "type": "websocket",
             "scheme": "ws",
-            "client": get_remote_addr(transport),
+            "client": _peer(transport),
             "headers": headers,
         }
-        if self._proxy is not None and any(name in FORWARDED for name, _ in headers):
+        if self._proxy is not None and [name for name, _ in headers if name in FORWARDED]:
             with contextlib.suppress(StopIteration):  # its end: it waits for nothing
                 self._proxy(scope, _never, _never).send(None)  # type: ignore[arg-type]
         return scope
@@ -83,6 +83,12 @@ def fast_door(config: Config) -> FastDoor | None:
     if door is None or config.ws_protocol_class is not SocketProtocol:
         return None
     return FastDoor(door, proxy, config.ws_max_size)
+
+
+def _peer(transport: asyncio.Transport) -> tuple[str, int] | None:
+    """As uvicorn's own, which makes a socket object to ask the same."""
+    peer = transport.get_extra_info("peername")
+    return (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else None
 
 
 async def _nothing(_scope: Any, _receive: Any, _send: Any) -> None:

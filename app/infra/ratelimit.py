@@ -8,6 +8,7 @@ Charging is one step for all rules of a call: either each of them is charged, or
 import ipaddress
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from math import ceil
 from typing import Protocol
 
@@ -23,6 +24,8 @@ STRICTER = 2
 MAX_KEYS = 20_000
 """Counters of one process; beyond, the one that was used longest ago is forgotten (4 MiB)."""
 DOUBLINGS_MAX = 40
+REMEMBERED_ADDRESSES = 4096
+"""Reading an address costs more than counting it."""
 IPV6_NETWORK = 64
 """One customer's network: whoever has it has all its addresses (RFC 6177)."""
 
@@ -251,6 +254,7 @@ def too_many(refused: Refused) -> TooManyRequests:
     )
 
 
+@lru_cache(maxsize=REMEMBERED_ADDRESSES)
 def network_of(address: str) -> str:
     """Whom an address belongs to: itself for IPv4, its /64 for IPv6."""
     try:

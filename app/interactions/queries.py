@@ -1,6 +1,7 @@
 """Named SQL of interactions; each answers whether anything was counted."""
 
 from datetime import datetime
+from typing import Any
 
 from app.infra.db import Queryable
 
@@ -49,3 +50,30 @@ async def insert_once_per_window(
         window_start,
     )
     return found is not None
+
+
+async def counted_by(db: Queryable, user_id: int) -> list[dict[str, Any]]:
+    """Everything that a person counted. interactions_user."""
+    rows = await db.fetch(
+        "SELECT book_id, type, timestamp FROM interactions WHERE user_id = $1 ORDER BY id", user_id
+    )
+    return [dict(row) for row in rows]
+
+
+async def delete_likes_of(db: Queryable, user_id: int) -> list[int]:
+    """Take all likes of a person back; their books, in the order in which counters are locked."""
+    rows = await db.fetch(
+        "DELETE FROM interactions WHERE user_id = $1 AND type = 'like' RETURNING book_id", user_id
+    )
+    return sorted(row["book_id"] for row in rows)
+
+
+async def unname(db: Queryable, user_id: int) -> None:
+    """Views and downloads stay counted, by nobody: not even the hash of the viewer is left."""
+    await db.execute(
+        """
+        UPDATE interactions SET user_id = NULL, viewer = uuid_send(gen_random_uuid())
+        WHERE user_id = $1
+        """,
+        user_id,
+    )

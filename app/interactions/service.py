@@ -10,9 +10,17 @@ from app.catalog.schemas import BookQuery
 from app.catalog.service import Catalog
 from app.infra.db import Database, Queryable
 from app.interactions.policy import can_see_library_stats
-from app.interactions.queries import delete_like, insert_like, insert_once_per_window
+from app.interactions.queries import (
+    counted_by,
+    delete_like,
+    delete_likes_of,
+    insert_like,
+    insert_once_per_window,
+    unname,
+)
 from app.interactions.schemas import Counters, RecordInteraction, Stats
 from app.kit.clock import now
+from app.kit.personal import Afterwards, Sections
 from app.kit.principal import Principal
 from app.kit.secret import Secret
 
@@ -70,6 +78,23 @@ class Interactions:
             most_viewed=list(viewed.items),
             most_liked=list(liked.items),
         )
+
+    async def personal_data(self, user_id: int) -> Sections:
+        """What a person viewed, downloaded and likes."""
+        return {"interactions": await counted_by(self._db, user_id)}
+
+    async def forget(self, tx: Queryable, user_id: int) -> Afterwards:
+        """Likes are taken back; what was viewed stays counted, by nobody."""
+        books = await delete_likes_of(tx, user_id)
+        counted = [await self._catalog.count(tx, book_id, likes=-1) for book_id in books]
+        await unname(tx, user_id)
+
+        async def tell() -> None:
+            for counts in counted:
+                data = msgspec.json.encode(counts)
+                await self._publish(channel_of(counts.book_id), data, counts.version)
+
+        return tell
 
     async def _count(self, tx: Queryable, user_id: int, fact: RecordInteraction) -> Counters | None:
         """The new counts, or None when this was counted before."""

@@ -212,3 +212,52 @@ def as_report(row: Record) -> Report:
         reporter=Person(row["user_id"], row["reporter_name"]),
         decider=None if decided_by is None else Person(decided_by, row["decider_name"]),
     )
+
+
+async def personal_rows(db: Queryable, user_id: int) -> dict[str, list[dict[str, Any]]]:
+    """What a person reported, and what they decided."""
+    filed = await db.fetch(
+        """
+        SELECT id, target_type, target_id, reason, extra, status, created_at
+        FROM reports WHERE user_id = $1 ORDER BY id
+        """,
+        user_id,
+    )
+    decided = await db.fetch(
+        "SELECT id, status, decided_at FROM reports WHERE decided_by = $1 ORDER BY id", user_id
+    )
+    return {
+        "reports": [dict(row) for row in filed],
+        "decisions": [dict(row) for row in decided],
+    }
+
+
+async def unname(db: Queryable, user_id: int) -> None:
+    """Take a person's name and words out of the reports about them, and out of the events that
+    told of their reports; reads the whole log, which forgets after a month."""
+    rows = await db.fetch(
+        """
+        UPDATE reports SET target_title = '#' || target_id, target_url = NULL
+        WHERE (target_type = 'user' AND target_id = $1)
+            OR (target_type = 'message' AND target_id IN (
+                SELECT id FROM chat_history WHERE user_id = $1))
+        RETURNING id
+        """,
+        user_id,
+    )
+    for role in ("reporter", "decider"):
+        await db.execute(
+            """
+            UPDATE channel_log SET data = jsonb_set(data, ARRAY['report', $2, 'name'], 'null')
+            WHERE (data -> 'report' -> $2 ->> 'id')::bigint = $1
+            """,
+            user_id,
+            role,
+        )
+    await db.execute(
+        """
+        UPDATE channel_log SET data = jsonb_set(data, '{report,target,title}', '""')
+        WHERE (data -> 'report' ->> 'id')::bigint = ANY($1::bigint[])
+        """,
+        [row["id"] for row in rows],
+    )

@@ -22,6 +22,7 @@ from app.kit.errors import (
 )
 from app.kit.ids import new_id
 from app.kit.paging import Page
+from app.kit.personal import Afterwards, Sections, nothing_afterwards
 from app.kit.principal import Principal
 from app.kit.text import tidy
 from app.reports import policy, queries
@@ -125,6 +126,16 @@ class Reports:
             await self._tell_decision(tx, told, report)
         await self._publish(told)
         return report
+
+    async def personal_data(self, user_id: int) -> Sections:
+        """What a person filed and decided."""
+        return await queries.personal_rows(self._db, user_id)
+
+    async def forget(self, tx: Connection, user_id: int) -> Afterwards:
+        """Reports and decisions stay, for they are about others: their author loses the name. Of
+        what was reported of this person the number stays, and not the words."""
+        await queries.unname(tx, user_id)
+        return nothing_afterwards
 
     async def visible_report(self, principal: Principal, report_id: int) -> Report:
         """One report: any for moderators, their own for others. Raises NotFound."""

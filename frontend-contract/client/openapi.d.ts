@@ -1503,7 +1503,11 @@ export interface paths {
          */
         put: operations["updateMe"];
         post?: never;
-        delete?: never;
+        /**
+         * Delete one's account, at once and for good: everything goes but reports, decisions and audit entries, which lose the nam
+         * @description Delete one's account, at once and for good: everything goes but reports, decisions and audit entries, which lose the name. The address is free again. Asks for a fresh proof.
+         */
+        delete: operations["deleteMe"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1523,6 +1527,70 @@ export interface paths {
          * @description Ask for another address. It counts once the link in its mailbox was used; the present address is told. Alike whether or not the new address has an account.
          */
         post: operations["changeEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far one's newest export is
+         * @description How far one's newest export is.
+         */
+        get: operations["getExport"];
+        put?: never;
+        /**
+         * Begin to gather everything that is kept about oneself, as one JSON file
+         * @description Begin to gather everything that is kept about oneself, as one JSON file; it is removed after a week. Asks for a fresh proof.
+         */
+        post: operations["askExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/export/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The file behind a link of `linkExport`
+         * @description The file behind a link of `linkExport`.
+         */
+        get: operations["getExportFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/export/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A link to the finished file: good for some minutes and in one's own session only
+         * @description A link to the finished file: good for some minutes and in one's own session only. Asks for a fresh proof.
+         */
+        post: operations["linkExport"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1949,6 +2017,30 @@ export interface components {
         EnableTotp: {
             /** @example 123456 */
             code: string;
+        };
+        /**
+         * ExportLink
+         * @description Where the archive is for a few minutes, for its owner's own session.
+         */
+        ExportLink: {
+            expires_at: string;
+            url: string;
+        };
+        /**
+         * ExportState
+         * @description How far one's newest export is; `none` where there is none.
+         */
+        ExportState: {
+            /** @default null */
+            expires_at?: string | null;
+            /** @default null */
+            ready_at?: string | null;
+            /** @default null */
+            requested_at?: string | null;
+            /** @default null */
+            size?: number | null;
+            /** @enum {unknown} */
+            status: "none" | "ready" | "waiting";
         };
         /**
          * FactorAdded
@@ -5445,6 +5537,30 @@ export interface operations {
             412: components["responses"]["Stale"];
         };
     };
+    deleteMe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done; nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
     changeEmail: {
         parameters: {
             query?: never;
@@ -5473,6 +5589,108 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    getExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportState"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    askExport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Accepted; it goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportState"];
+                };
+            };
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    getExportFile: {
+        parameters: {
+            query?: {
+                signature?: string;
+                until?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            400: components["responses"]["BadInput"];
+            401: components["responses"]["SignInFirst"];
+        };
+    };
+    linkExport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating a request under its key within a day answers the first answer again; where that held a secret, 409 `request-already-carried-out`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": components["responses"]["Refused"];
+            "5XX": components["responses"]["Failed"];
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportLink"];
+                };
+            };
             401: components["responses"]["SignInFirst"];
         };
     };

@@ -158,7 +158,10 @@ async def test_r11_the_database_and_readers_hardly_notice(
     fresh_database: Database,
     app_environment: dict[str, str],
 ) -> None:
-    """The whole app: a statement for each socket, its session; none to recover; REST goes on."""
+    """The whole app: a statement for a socket at most, its session; none to recover; REST goes on.
+
+    Whose session was looked up a moment ago asks for none.
+    """
     report = Report("R11-app", clients=CROWD)
     signed_in = await sign_in(fresh_database)
     environment = app_environment | {
@@ -192,7 +195,8 @@ async def test_r11_the_database_and_readers_hardly_notice(
                 heads = await heads_of(fresh_database)
                 report.missing += here["away"]
                 await reconcile(report, ears, heads)
-    sessions = sum("token_hash = $" in one for one in asked) - len(waits) // 2
+    seen = sum("token_hash = $" in one for one in asked)
+    sessions = seen - len(waits) // 2
     report.extra |= {
         "back_s": round(here["seconds"], 2),
         "sql_sessions": sessions,
@@ -201,7 +205,7 @@ async def test_r11_the_database_and_readers_hardly_notice(
         "rest_p99_ms": round(p99_ms(waits), 1),
     }
     report.demand("all back in time", here["seconds"] <= BACK_WITHIN_S)
-    report.demand("the count of statements sees something", sessions > CROWD / 2)
+    report.demand("the count of statements sees something", seen >= len(waits) // 2 > 0)
     report.demand("at most the session for each socket", sessions <= CROWD)
     report.demand("no second round trip", not any("RESET ALL" in one for one in asked))
     report.demand("none for recovery", report.extra["sql_log_reads"] == 0)

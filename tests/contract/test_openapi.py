@@ -10,7 +10,8 @@ from tests.contract.conftest import CONTRACT, node
 
 VERBS = {"get", "put", "post", "delete"}
 OPERATIONS = """
-addPasskey askTutor changeEmail changePassword confirmIdentity createApiKey createBook
+addPasskey askExport askTutor deleteMe getExport getExportFile linkExport
+changeEmail changePassword confirmIdentity createApiKey createBook
 createCategory createGroup deactivateUser decideReport deleteBook deleteCategory
 deleteConversation deleteGroup disableTotp enableTotp endAllSessions endImpersonation
 endOtherSessions endSession fileReport followAnswer getBook getBookFile getCategory getChapter
@@ -126,6 +127,22 @@ def test_decision_requires_its_version(openapi: dict[str, Any]) -> None:
         if parameter.get("name") == "If-Match" and parameter["required"]
     ]
     assert required == ["put /api/v1/reports/{report_id}"]
+
+
+def test_operations_name_the_scope_of_a_key(openapi: dict[str, Any]) -> None:
+    """Where an API key is accepted, the document says which scope it needs."""
+    scheme = openapi["components"]["securitySchemes"]["api_key"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    found = {
+        operation["operationId"]: [
+            way["api_key"] for way in operation.get("security", []) if "api_key" in way
+        ]
+        for _, operation in operations(openapi)
+    }
+    assert found["createBook"] == [["catalog:write"]]
+    assert found["decideReport"] == [["reports:decide"]]
+    for name in ("createApiKey", "listUsers", "changePassword", "realtimeToken"):
+        assert found[name] == [], name
 
 
 def test_conditional_reads_say_304(openapi: dict[str, Any]) -> None:

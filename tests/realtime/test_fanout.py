@@ -11,7 +11,8 @@ import pytest
 
 from realtime import sending
 from realtime.fanout import Crowd, Fanout
-from realtime.sending import Send, built_sender
+from realtime.sending import Send, Short, built_sender
+from realtime.testing import ManualClock
 from realtime.wire import Wire
 from tests.realtime.floor import (
     LIMITS,
@@ -20,6 +21,7 @@ from tests.realtime.floor import (
     Floor,
     wired,
 )
+from tests.realtime.waiting import until
 
 
 class TestWhen:
@@ -36,6 +38,25 @@ class TestWhen:
         assert pair.nothing_waits()
         together = b"".join(wired(n).websocket for n in (2, 3, 4))
         assert await pair.received(3 * SIZE) == together
+
+    @pytest.mark.parametrize(("writing_s", "rest_s"), [(0, 80), (30, 50), (79, 10), (500, 10)])
+    async def test_writing_is_part_of_the_window(self, writing_s: float, rest_s: float) -> None:
+        """A crowd whose turn takes long waits little more; something is always left for others."""
+        clock = ManualClock()
+
+        def slow(*_: Any) -> list[Short]:
+            clock.advance(writing_s)
+            return []
+
+        fanout = Fanout(80, send=slow, clock=clock)
+        crowd = Crowd(fanout)
+        crowd.slots.append(0)
+        crowd.push(wired(1))
+        await until(lambda: fanout._window is not None)
+        assert fanout._window is not None
+        loop = asyncio.get_running_loop()
+        assert fanout._window.when() - loop.time() == pytest.approx(rest_s, abs=2)
+        fanout._window.cancel()
 
     async def test_one_step_of_the_loop_is_one_write(self, floor: Floor) -> None:
         """What Redis brought at once leaves at once."""

@@ -12,9 +12,11 @@ import pytest
 
 from app.accounts.queries import users
 from app.accounts.schemas import Client
+from app.accounts.schemas.privacy import ExportAsked
 from app.catalog.schemas import Book, Category, CreateBook, CreateCategory, CreateGroup, Group
 from app.chat.schemas import Asked, AskTutor
 from app.http.sessions import COOKIE_NAME
+from app.infra.jobs import Job
 from app.kit.principal import Method, Principal, Role
 from app.kit.secret import Secret
 from app.reports.schemas import FileReport, Report
@@ -116,6 +118,28 @@ class World:
                 "UPDATE chat_history SET status = $2 WHERE id = $1", asked.message_id, status
             )
         return asked
+
+    async def finished_export(self, owner: Actor) -> None:
+        """An archive as the worker would have made it."""
+        await self.house.privacy.ask_export(owner.principal)
+        job, asked = await self.job_of("accounts.export", owner.id)
+        await self.house.privacy._make(job, asked)
+
+    async def job_of(self, kind: str, user_id: int) -> tuple[Job, ExportAsked]:
+        """A person's waiting export, taken as a worker takes it."""
+        row = await self.db.fetchrow(
+            """
+            UPDATE jobs SET lease_owner = 'tests', lease_expires_at = now() + interval '1 min',
+                fence = fence + 1, attempts = attempts + 1
+            WHERE kind = $1 AND (payload ->> 'user_id')::int = $2
+            RETURNING id, kind, attempts, fence, payload
+            """,
+            kind,
+            user_id,
+        )
+        assert row is not None
+        job = Job(row["id"], row["kind"], row["attempts"], row["fence"])
+        return job, ExportAsked(**row["payload"])
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from app.accounts.routes import (
     own_sessions,
     passkeys,
     people,
+    privacy,
     second_step,
 )
 
@@ -22,6 +23,7 @@ routes = [
     *mailed.routes,
     *own_sessions.routes,
     *keys.routes,
+    *privacy.routes,
     *people.routes,
     *impersonation.routes,
 ]

@@ -11,6 +11,7 @@ from app.accounts.service.keys import ApiKeys
 from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.mailed import MailedLinks
 from app.accounts.service.passkeys import Passkeys
+from app.accounts.service.privacy import OwnData, Privacy, Room
 from app.accounts.service.providers import federated_doors
 from app.accounts.service.second_factors import second_factors
 from app.accounts.service.sessions import Sessions
@@ -29,7 +30,10 @@ __all__ = [
     "Impersonation",
     "Letterbox",
     "MailedLinks",
+    "OwnData",
     "Passkeys",
+    "Privacy",
+    "Room",
     "Sessions",
     "TwoStep",
     "UserAdmin",

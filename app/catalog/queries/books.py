@@ -166,3 +166,16 @@ async def totals(db: Queryable) -> Record | None:
         FROM book_counters
         """
     )
+
+
+async def added_by(db: Queryable, user_id: int) -> list[dict[str, Any]]:
+    """Books that a person added; reads all."""
+    rows = await db.fetch(
+        "SELECT id, title, created_at FROM books WHERE created_by = $1 ORDER BY id", user_id
+    )
+    return [dict(row) for row in rows]
+
+
+async def unname_author_of_entries(db: Queryable, user_id: int) -> None:
+    """Books stay; who added them is nobody's business any more."""
+    await db.execute("UPDATE books SET created_by = NULL WHERE created_by = $1", user_id)

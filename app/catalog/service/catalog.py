@@ -38,6 +38,7 @@ from app.catalog.service.rows import (
 from app.infra.db import Database, Queryable
 from app.infra.listing import Conditions, Listing, PageRequest, SortKey, fetch_page
 from app.kit.paging import Page
+from app.kit.personal import Afterwards, Sections, nothing_afterwards
 from app.kit.principal import Principal
 from app.media.service import Media
 
@@ -191,6 +192,15 @@ class Catalog:
         if row is None:
             raise PassageNotFound
         return Passage(**row)
+
+    async def personal_data(self, user_id: int) -> Sections:
+        """Which books a person added."""
+        return {"books_added": await books.added_by(self._db, user_id)}
+
+    async def forget(self, tx: Queryable, user_id: int) -> Afterwards:
+        """Books stay in the library."""
+        await books.unname_author_of_entries(tx, user_id)
+        return nothing_afterwards
 
     async def counters(self, book_id: int) -> Counters:
         """The counts of one book. Raises BookNotFound."""

@@ -1,8 +1,7 @@
 """The opening handshake of a WebSocket (RFC 6455, 4.2), sans I/O: a request in, an answer out."""
 
-import binascii
 import re
-from base64 import b64decode, b64encode
+from binascii import Error, a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha1
@@ -113,16 +112,17 @@ def _check(opening: Opening) -> None:
 def _the_key(keys: list[bytes]) -> bytes:
     """Return the one valid key; raises Refused."""
     try:
-        if len(keys) == 1 and len(b64decode(keys[0], validate=True)) == KEY_BYTES:
+        if len(keys) == 1 and len(a2b_base64(keys[0], strict_mode=True)) == KEY_BYTES:
             return keys[0]
-    except binascii.Error:
+    except Error:
         pass
     raise Refused(HTTPStatus.BAD_REQUEST)
 
 
 def accepted(key: bytes, subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Build the answer that opens the socket; extensions are never negotiated."""
-    proof = b64encode(sha1(key + GUID).digest())  # noqa: S324  the protocol's own, no secret
+    digest = sha1(key + GUID).digest()  # noqa: S324  the protocol's own, no secret
+    proof = b2a_base64(digest, newline=False)
     parts = [SWITCHING, b"Sec-WebSocket-Accept: ", proof, b"\r\n"]
     if subprotocol:
         parts += [b"Sec-WebSocket-Protocol: ", subprotocol.encode("latin-1"), b"\r\n"]

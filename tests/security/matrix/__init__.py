@@ -11,13 +11,14 @@ from tests.security.matrix import (
     doors,
     factors,
     mailed,
+    privacy,
     reports,
     topics,
 )
 from tests.security.matrix.rows import Row
 
 ROWS: dict[str, Row] = {}
-for room in (accounts, catalog, chat, doors, factors, mailed, reports):
+for room in (privacy, accounts, catalog, chat, doors, factors, mailed, reports):
     assert not ROWS.keys() & room.ROWS.keys()
     ROWS |= room.ROWS
 
