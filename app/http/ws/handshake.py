@@ -9,7 +9,10 @@ from http import HTTPStatus
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEY_BYTES = 16
-SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: "
+)
 
 PLAIN_HEAD = re.compile(
     rb"GET /[!-~]*+ HTTP/1\.1\r\n"
@@ -123,10 +126,10 @@ def accepted(key: bytes, subprotocol: str | None, headers: Iterable[tuple[bytes,
     """Build the answer that opens the socket; extensions are never negotiated."""
     digest = sha1(key + GUID).digest()  # noqa: S324  the protocol's own, no secret
     proof = b2a_base64(digest, newline=False)
-    parts = [SWITCHING, b"Sec-WebSocket-Accept: ", proof, b"\r\n"]
+    head = SWITCHING + proof + b"\r\n"
     if subprotocol:
-        parts += [b"Sec-WebSocket-Protocol: ", subprotocol.encode("latin-1"), b"\r\n"]
-    return b"".join(parts) + _lines(headers) + b"\r\n"
+        head += b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1") + b"\r\n"
+    return head + _lines(headers) + b"\r\n"
 
 
 def refusal(status: int, headers: Iterable[tuple[bytes, bytes]] = (), body: bytes = b"") -> bytes:
