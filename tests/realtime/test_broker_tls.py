@@ -6,7 +6,7 @@ import trustme
 from realtime import BrokerUnavailable
 from realtime.broker_redis import RedisBroker, RedisOptions
 from realtime.broker_redis.shard import Shard
-from tests.realtime.test_broker import Ear, message
+from tests.realtime.pairs import Ear, message
 from tests.realtime.waiting import until
 from tests.support.redis_server import RedisCluster, RedisServer
 from tests.support.redis_tls import tls_front, tls_fronts
