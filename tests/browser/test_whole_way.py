@@ -28,7 +28,7 @@ async def test_sign_up_secure_sign_in_and_revoke(named: OpenNamed, served: Serve
     await visit.page.get_by_label("E-mail").fill(email)
     await visit.page.get_by_label("Password").fill(PASSWORD)
     await visit.page.get_by_role("button", name="Create an account").click()
-    await visit.is_live()
+    await expect(visit.page.locator(".avatar")).to_have_text("R")
     await read_mail(visit, "Confirm your address", email)
     await button(visit, "Confirm").click()
     await expect(visit.page.get_by_text("Your address is confirmed.")).to_be_visible()
