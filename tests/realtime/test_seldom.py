@@ -37,7 +37,7 @@ from realtime.upkeep import AT_ONCE
 from realtime.value import ValueChannel
 from realtime.writer import Writer
 from tests.realtime.families import FAMILIES, everybody
-from tests.realtime.test_broker import Ear, message
+from tests.realtime.pairs import Ear, message
 from tests.realtime.waiting import until
 from tests.support.redis_server import RedisServer
 
