@@ -26,7 +26,7 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos bench contract lint format clean
+.PHONY: help setup run test coverage chaos bench contract lint format clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -39,6 +39,10 @@ run: setup ## Start everything on this machine (SICERDAS_PORT, SICERDAS_DATA_DIR
 
 test: setup ## Run all tests at their commit size
 	@$(PYTEST) -q -m "not bench"
+
+coverage: setup ## Measure which branches of realtime/ its own tests reach; fails below 99 %
+	@$(BIN)/coverage run --source=realtime -m pytest -q tests/realtime
+	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=99
 
 chaos: setup ## Run the tests that kill processes, at full size
 	@SICERDAS_TEST_SIZE=full $(PYTEST) -q -s -m chaos --timeout=7200

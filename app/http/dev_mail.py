@@ -85,10 +85,12 @@ def dev_mail_routes(newest: Newest) -> list[HTTPRouteHandler]:
 
 
 def _linked(mail: Mail) -> str:
-    text = escape(mail.text)
-    for link in {escape(link) for link in mail.links}:
-        text = text.replace(link, f'<a href="{link}">{link}</a>')
-    return text
+    """The text with its links, which stand in the order in which they come."""
+    parts, rest = [], mail.text
+    for link in mail.links:
+        before, _, rest = rest.partition(link)
+        parts.append(f'{escape(before)}<a href="{escape(link)}">{escape(link)}</a>')
+    return "".join([*parts, escape(rest)])
 
 
 def _page(title: str, body: str, head: str = "") -> Response[Any]:

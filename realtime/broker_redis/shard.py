@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import MovedError, NoScriptError
@@ -21,12 +22,24 @@ class Moved(Exception):
     """The server does not own the key any more; nothing was done."""
 
 
+class Pool(BlockingConnectionPool):
+    """One TLS context for all connections: making one reads every authority of the machine."""
+
+    def make_connection(self) -> Connection:
+        """Make a connection; the first one's context serves them all."""
+        connection: Connection = super().make_connection()  # type: ignore[no-untyped-call]
+        if isinstance(connection, SSLConnection):
+            self._context = getattr(self, "_context", connection.ssl_context)
+            connection.ssl_context = self._context
+        return connection
+
+
 class Shard:
     """One server, by its URL."""
 
     def __init__(self, url: str, options: RedisOptions, *, sharded: bool = False) -> None:
         # A retried append could be a second append: the caller decides, never the client.
-        self._pool = BlockingConnectionPool.from_url(
+        self._pool = Pool.from_url(
             url,
             max_connections=options.max_connections,
             timeout=options.timeout_s,

@@ -129,10 +129,12 @@ class TestSession:
     async def test_nobody_is_an_answer_and_no_fault(self, nobody: httpx.AsyncClient) -> None:
         """Every page asks this first; a library that is open to everybody logs no error then."""
         answer = await nobody.get(f"{V1}/auth/session")
-        assert (answer.status_code, answer.json()) == (
-            200,
-            {"user": None, "impersonator_id": None},
-        )
+        assert answer.status_code == 200
+        assert answer.json() == {
+            "user": None,
+            "impersonator_id": None,
+            "owes_second_factor": False,
+        }
         assert answer.headers["cache-control"] == "no-store"
 
     async def test_somebody_sees_themself(self, learner: Person) -> None:

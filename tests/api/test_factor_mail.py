@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from app.kit.ids import new_id
 from app.kit.principal import Role
 from tests.api.test_passkeys import add
 from tests.support.authenticator import Authenticator
@@ -93,9 +94,11 @@ class TestMailbox:
         await nobody.post(VERIFY, json={"token": await mailbox.token(thief, "/verify")})
         await add(someone, Authenticator(served.url))
         await enrol(served, nobody, someone)
+        await leave_other_ways_in(served, someone)
         undo = await mailbox.token(someone.email, "/verify")
         assert (await nobody.post(VERIFY, json={"token": undo})).json() == {"done": "restored"}
         assert await factors_of(served, someone) == (0, 0, 0)
+        assert await other_ways_in(served, someone) == 0
 
     async def test_owner_s_factors_stay_when_the_address_is_undone(
         self,
@@ -106,12 +109,14 @@ class TestMailbox:
     ) -> None:
         """Else whoever finds an old mailbox would get around them; codes may be the thief's."""
         owner, thief = enrolled.person, new_email()
+        await leave_other_ways_in(served, owner)
         await nobody.post(CHANGE, json={"email": thief}, headers=enrolled.headers)
         await nobody.post(VERIFY, json={"token": await mailbox.token(thief, "/verify")})
         await nobody.post(f"{V1}/auth/recovery-codes", headers=enrolled.headers)
         undo = await mailbox.token(owner.email, "/verify")
         assert (await nobody.post(VERIFY, json={"token": undo})).json() == {"done": "restored"}
         assert await factors_of(served, owner) == (1, 0, 0)
+        assert await other_ways_in(served, owner) == 2
 
     @pytest.mark.parametrize(("way", "page"), [(RESET, "/reset"), (MAGIC, "/sign-in")])
     async def test_stranger_s_factors_go_with_the_first_proof_of_the_mailbox(
@@ -127,12 +132,14 @@ class TestMailbox:
             user_id = login.json()["user"]["id"]
             stranger = Person(user_id, email, Role.USER, login.json()["token"], http)
             await add(stranger, Authenticator(served.url))
+            await leave_other_ways_in(served, stranger)
         await ask(nobody, way, email)
         body = {"token": await mailbox.token(email, page)}
         if way == RESET:
             body["password"] = "the owner's own password"
         assert (await nobody.post(way, json=body)).is_success
         assert await factors_of(served, stranger) == (0, 0, 0)
+        assert await other_ways_in(served, stranger) == 0
 
 
 async def factors_of(served: Served, person: Person) -> tuple[int, int, int]:
@@ -144,6 +151,32 @@ async def factors_of(served: Served, person: Person) -> tuple[int, int, int]:
         for table in ("totp_secrets", "passkeys", "recovery_codes")
     ]
     return (counts[0], counts[1], counts[2])
+
+
+async def leave_other_ways_in(served: Served, person: Person) -> None:
+    """An API key, and an account at another provider."""
+    await served.house.db.execute(
+        """
+        WITH made AS (
+            INSERT INTO identities (id, user_id, provider, subject)
+            VALUES ($2 || '', $1, 'elsewhere', $2)
+        )
+        INSERT INTO api_keys (id, user_id, name, hint, token_hash, scopes)
+        VALUES ($2, $1, 'Key', 'sic_', convert_to($2, 'UTF8'), '{chat:use}')
+        """,
+        person.id,
+        new_id(),
+    )
+
+
+async def other_ways_in(served: Served, person: Person) -> int:
+    """How many of them are left."""
+    query = """
+        SELECT (SELECT count(*) FROM identities WHERE user_id = $1)
+            + (SELECT count(*) FROM api_keys WHERE user_id = $1)
+    """
+    left: int = await served.house.db.fetchval(query, person.id)
+    return left
 
 
 async def test_first_step_is_still_one_for_others(

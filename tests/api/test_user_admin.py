@@ -71,6 +71,21 @@ class TestListUsers:
         assert await ids_of(role="teacher") == ids[2:]
         assert await ids_of(role="teacher", verified=False) == []
 
+    async def test_second_factor_is_shown_and_filters(self, world: World, boss: Actor) -> None:
+        """An authenticator app counts once it is enabled, not while it is being set up."""
+        word = uuid4().hex[:8]
+        people = [await world.someone(email=f"{word}{n}@example.org") for n in range(3)]
+        for one, enabled_at in zip(people, (now(), None), strict=False):
+            await world.db.execute(
+                "INSERT INTO totp_secrets (user_id, secret, enabled_at) VALUES ($1, 'x', $2)",
+                one.id,
+                enabled_at,
+            )
+        with_it = await found(world, boss, q=word, second_factor=True)
+        assert [(one["id"], one["second_factor"]) for one in with_it] == [(people[0].id, True)]
+        without = await found(world, boss, q=word, second_factor=False)
+        assert [one["id"] for one in without] == [one.id for one in people[1:]]
+
     async def test_last_sign_in_is_shown_and_sorts(self, world: World, boss: Actor) -> None:
         """Whoever has not been here for long stands first, whoever never was before them."""
         word = uuid4().hex[:8]
@@ -158,6 +173,28 @@ class TestDeactivate:
         """There is nobody to close out."""
         answer = await act(world, boss, 2147483647, "deactivate")
         assert code_of(answer) == (404, "not-found")
+
+
+class TestErased:
+    async def test_nothing_is_left_to_manage(self, world: World, boss: Actor) -> None:
+        """Whoever deleted their account is in no list, and no admin brings it back."""
+        someone = await world.someone()
+        gone = await world.http.delete(f"{USERS}/me", headers=someone.bearer)
+        assert gone.status_code == 204
+        assert await found(world, boss, q=f"erased-{someone.id}@") == []
+        for verb, body in (
+            ("reactivate", {}),
+            ("verify", {}),
+            ("deactivate", {}),
+            ("sign-out", {}),
+            ("impersonate", {"reason": "Ticket 17"}),
+        ):
+            answer = await act(world, boss, someone.id, verb, **body)
+            assert code_of(answer) == (404, "not-found"), verb
+        url = f"{USERS}/{someone.id}"
+        assert (await world.http.get(url, headers=boss.bearer)).status_code == 404
+        role = await world.http.put(f"{url}/role", json={"role": "admin"}, headers=boss.bearer)
+        assert role.status_code == 404
 
 
 class TestVerify:

@@ -2,11 +2,8 @@
 
 import asyncio
 import json
-import resource
-import time
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,12 +13,9 @@ from realtime.actions import Action, Authenticate, Close, Expel, Join, Leave, Re
 from realtime.messages import Empty, Reply, SubscribeResult
 from realtime.phase import Phase
 from realtime.session import Session
-from realtime.testing import Kit
-from tests.realtime.families import FAMILIES, RPC
-from tests.realtime.served import served
-from tests.support.audience import Listener, listening
 from tests.support.hostile import Dice, close_codes
-from tests.support.report import SEED, Report, p99_ms, sized
+from tests.support.neighbours import neighbourhood
+from tests.support.report import SEED, Report, sized
 
 pytestmark = pytest.mark.chaos
 
@@ -36,9 +30,6 @@ SOCKET_CODES = {1000, 1001, 1002, 1003, 1007, 1009}
 DOCUMENTED = {d.code for d in DISCONNECTS} | SOCKET_CODES
 REFUSALS = {e.code for e in ERRORS}
 RSS_MORE_MIB = 20
-NEIGHBOUR_FACTOR = sized(10, 2)
-NEIGHBOUR_FLOOR_MS = sized(500, 50)
-"""Below this a ratio says nothing on a shared machine."""
 
 
 class Life:
@@ -133,21 +124,6 @@ def test_r2_generated_frames_never_hurt_a_session() -> None:
     report.conclude()
 
 
-def rss_mib() -> float:
-    """What the process holds now, in MiB."""
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * resource.getpagesize() / 2**20
-
-
-async def neighbour_ms(kit: Kit, listener: Listener, number: int) -> float:
-    """The 99th percentile of so many deliveries to somebody who did nothing."""
-    listener.latencies.clear()
-    for _ in range(number):
-        await kit.node.publish_tail("tail:1", str(time.monotonic()).encode())
-        await asyncio.sleep(0.01)
-    return p99_ms(listener.latencies)
-
-
 async def attack(port: int, dice: Dice) -> list[int]:
     """Open a socket, misbehave, read the answer to its end; returns the close codes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -170,41 +146,32 @@ async def attack(port: int, dice: Dice) -> list[int]:
 
 
 @pytest.mark.timeout(sized(60, 7200))
-async def test_r2_raw_attacks_hurt_no_neighbour(caplog: pytest.LogCaptureFixture) -> None:
+async def test_r2_raw_attacks_hurt_no_neighbour() -> None:
     """Broken handshakes and frames over real sockets: documented codes, no leak, no slowness."""
-    report = Report("R2-sockets", events=ATTACKS, clients=ATTACKERS)
-    kit = Kit(FAMILIES, rpc=RPC)
-    async with served(kit) as door:
-        port = urlsplit(door.url).port or 0
-        healthy = Listener(door.url, "tail:1", "7")
-        async with listening([healthy]):
-            before_ms = await neighbour_ms(kit, healthy, 100)
-            rss = rss_mib()
-            codes: set[int] = set()
+    report = Report("R2-sockets", clients=ATTACKERS)
+    codes: set[int] = set()
 
-            async def keep_on(number: int) -> None:
-                dice = Dice(SEED + number)
-                for _ in range(ATTACKS // ATTACKERS):
-                    codes.update(await attack(port, dice))
+    async def keep_on(port: int, number: int) -> None:
+        dice = Dice(SEED + number)
+        for _ in range(ATTACKS // ATTACKERS):
+            codes.update(await attack(port, dice))
 
-            attackers = asyncio.gather(*(keep_on(n) for n in range(ATTACKERS)))
-            during: list[float] = []
-            while not attackers.done():
-                during.append(await neighbour_ms(kit, healthy, 100))
-                report.latencies += healthy.latencies
-            await attackers
-            more = rss_mib() - rss
-            report.extra = {
-                "before_ms": round(before_ms, 1),
-                "during_ms": round(max(during), 1),
-                "rss_more_mib": round(more, 1),
-                "codes": ",".join(map(str, sorted(codes))),
-            }
-            report.demand("the neighbour stayed", healthy.connects == 1 and not healthy.gaps)
-            report.demand("only documented codes", codes <= DOCUMENTED)
-            report.demand("the memory stays", more <= RSS_MORE_MIB)
-            allowed_ms = max(NEIGHBOUR_FACTOR * before_ms, NEIGHBOUR_FLOOR_MS)
-            report.demand("the neighbour's p99", max(during) <= allowed_ms)
-            errors = [r for r in caplog.records if r.levelname == "ERROR"]
-            report.demand(f"no unhandled exception {errors[:3]}", not errors)
+    async with neighbourhood() as (neighbours, url):
+        port = urlsplit(url).port or 0
+        await asyncio.gather(*(keep_on(port, ATTACKS + n) for n in range(ATTACKERS)))
+        before = await neighbours.server()
+        neighbours.before_ms = (await neighbours.listen(100))["p99_ms"]
+        attackers = asyncio.gather(*(keep_on(port, n) for n in range(ATTACKERS)))
+        while not attackers.done():
+            await neighbours.hear(100)
+        await attackers
+        await neighbours.judge(report, await neighbours.listen(100))
+        after = await neighbours.server()
+    more_mib = (after["rss_kib"] - before["rss_kib"]) / 1024
+    report.events = ATTACKS
+    report.extra |= {"rss_more_mib": round(more_mib, 1), "codes": ",".join(map(str, sorted(codes)))}
+    report.demand("only documented codes", codes <= DOCUMENTED)
+    report.demand("all kinds of ends were met", len(codes) > 2)
+    report.demand("the memory stays", more_mib <= RSS_MORE_MIB)
+    report.demand(f"no unhandled exception {after['errors']}", not after["errors"])
     report.conclude()

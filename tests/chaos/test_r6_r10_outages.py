@@ -16,15 +16,15 @@ from tests.support.library import add_book
 from tests.support.network import half_open, weather
 from tests.support.processes import AppProcess
 from tests.support.redis_server import RedisServer
-from tests.support.report import Report, conclude_all, sized
+from tests.support.report import Report, conclude_all, hours, sized
 
 pytestmark = pytest.mark.chaos
 
 OUTAGES = sized(
     ((0.5, 1, 20), (1.0, 3, 50), (4.0, 3, 50), (10.0, 3, 50), (30.0, 1, 20)),
     (
-        *((s, 15, 50) for s in (0.1, 0.5, 1.0, 4.0, 10.0)),
-        *((s, 12, 50) for s in (30.0, 60.0)),
+        *((s, hours(15, 15), 50) for s in (0.1, 0.5, 1.0, 4.0, 10.0)),
+        *((s, hours(12, 12), 50) for s in (30.0, 60.0)),
         (4.0, 1, 50),
     ),
 )

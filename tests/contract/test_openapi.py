@@ -129,6 +129,22 @@ def test_decision_requires_its_version(openapi: dict[str, Any]) -> None:
     assert required == ["put /api/v1/reports/{report_id}"]
 
 
+def test_operations_name_the_scope_of_a_key(openapi: dict[str, Any]) -> None:
+    """Where an API key is accepted, the document says which scope it needs."""
+    scheme = openapi["components"]["securitySchemes"]["api_key"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    found = {
+        operation["operationId"]: [
+            way["api_key"] for way in operation.get("security", []) if "api_key" in way
+        ]
+        for _, operation in operations(openapi)
+    }
+    assert found["createBook"] == [["catalog:write"]]
+    assert found["decideReport"] == [["reports:decide"]]
+    for name in ("createApiKey", "listUsers", "changePassword", "realtimeToken"):
+        assert found[name] == [], name
+
+
 def test_conditional_reads_say_304(openapi: dict[str, Any]) -> None:
     """Who takes `If-None-Match` may answer 304, and only they."""
     for where, operation in operations(openapi):

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -77,12 +78,14 @@ async def personal_channel(identity: Identity, _data: bytes) -> Welcome:
     return Welcome((f"#{identity.user}",) if identity.user else ())
 
 
-def open_node(*, limits: Limits = GENEROUS, personal: bool = False, **more: Any) -> Node:
-    """Make a node that trusts everybody."""
+def open_node(
+    *, limits: Limits = GENEROUS, personal: bool = False, absent: bool = False, **more: Any
+) -> Node:
+    """Make a node that trusts everybody; `absent`: nobody can see who is there."""
     tokens = JwtVerifier(hmac_secret=SECRET)
     return Node(
         broker=more.pop("broker", None) or MemoryBroker(),
-        families=FAMILIES,
+        families=[replace(f, presence=f.presence and not absent) for f in FAMILIES],
         log=None,
         verify_token=tokens.connect,
         map_error=lambda _: None,
@@ -237,11 +240,12 @@ def main() -> None:
     parser.add_argument("--host", default="localhost")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--personal", action="store_true", help="subscribe users to #<user>")
+    parser.add_argument("--no-presence", action="store_true", help="presence answers error 108")
     options = parser.parse_args()
     # The public test suites' secret is as short as it is.
     warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
     uvicorn.run(
-        open_app(open_node(personal=options.personal)),
+        open_app(open_node(personal=options.personal, absent=options.no_presence)),
         host=options.host,
         port=options.port,
         http="app.http.http_protocol:HttpProtocol",

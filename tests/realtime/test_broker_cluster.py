@@ -16,7 +16,7 @@ from realtime.broker_redis.options import cluster_address
 from realtime.broker_redis.shard import Moved, Shard
 from realtime.testing import Kit, MemoryLog
 from tests.realtime.families import FAMILIES
-from tests.realtime.test_broker import Ear, message
+from tests.realtime.pairs import Ear, message
 from tests.realtime.waiting import until
 from tests.support.redis_server import LOOPBACK, RedisCluster, RedisServer
 

@@ -5,7 +5,8 @@ import trustme
 
 from realtime import BrokerUnavailable
 from realtime.broker_redis import RedisBroker, RedisOptions
-from tests.realtime.test_broker import Ear, message
+from realtime.broker_redis.shard import Shard
+from tests.realtime.pairs import Ear, message
 from tests.realtime.waiting import until
 from tests.support.redis_server import RedisCluster, RedisServer
 from tests.support.redis_tls import tls_front, tls_fronts
@@ -73,3 +74,10 @@ async def test_r6_a_server_behind_tls_is_killed_and_comes_back(redis_server: Red
         await broker.publish("t:1", message(1))
         await until(lambda: [m for _, m in ear.messages] == [message(1)])
         await broker.stop()
+
+
+def test_all_connections_share_one_look_at_the_authorities() -> None:
+    """Reading them takes 30 ms of the loop; a burst of connections would stall every socket."""
+    pool = Shard("rediss://localhost:1", OPTIONS)._pool
+    contexts = [pool.make_connection().ssl_context.get() for _ in range(3)]
+    assert len(set(contexts)) == 1

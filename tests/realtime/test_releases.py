@@ -13,7 +13,7 @@ from realtime.broker_redis.payload import AGAIN_S, FORM, Foreign
 from realtime.model import Hooks
 from realtime.testing import Kit, ManualClock, MemoryLog
 from tests.realtime.families import LOG, NO_PINGS, VALUE, shelf, with_snapshot
-from tests.realtime.test_broker import Ear, message
+from tests.realtime.pairs import Ear, message
 from tests.realtime.waiting import until
 from tests.support.redis_server import RedisServer
 

@@ -89,16 +89,18 @@ async def test_s5_v6_3_8_timing(
     assert difference < 0.5
 
 
-async def test_v2_4_1_one_mailbox_is_not_flooded(
-    strict: httpx.AsyncClient, person: MakePerson
-) -> None:
+async def test_v2_4_1_one_mailbox_is_not_flooded(served: Served, person: MakePerson) -> None:
     """After ten requests a mailbox rests, whoever asks and whether or not it exists."""
+    few = with_settings(
+        served.settings, mails_per_account_per_hour=10, redis_prefix=f"{uuid4().hex}:"
+    )
     looks = []
-    for email in ((await person()).email, new_email()):
-        answers = [await strict.post(DOORS[1], json={"email": email}) for _ in range(12)]
-        statuses = [answer.status_code for answer in answers]
-        assert statuses == [202] * 10 + [429] * 2
-        looks.append(re.sub(r"3\d\d", "3__", answers[-1].text))
+    async with serve(few) as app, httpx.AsyncClient(base_url=app.url) as client:
+        for email in ((await person()).email, new_email()):
+            answers = [await client.post(DOORS[1], json={"email": email}) for _ in range(12)]
+            statuses = [answer.status_code for answer in answers]
+            assert statuses == [202] * 10 + [429] * 2
+            looks.append(re.sub(r"3\d\d", "3__", answers[-1].text))
     assert looks[0] == looks[1]
 
 

@@ -13,10 +13,12 @@ from tests.support.world import World
 REFUSED = 300
 
 AUDITED = {
+    "askExport": "user.export-asked",
     "changePassword": "user.password-changed",
     "createApiKey": "api-key.created",
     "deactivateUser": "user.deactivated",
     "decideReport": "report.decided",
+    "deleteMe": "user.erased",
     "disableTotp": "user.totp-disabled",
     "enableTotp": "user.totp-enabled",
     "fileReport": "report.filed",
@@ -42,7 +44,7 @@ ELSEWHERE = {
 EVERYDAY = """
     askTutor changeEmail confirmIdentity createBook createCategory createGroup deleteBook
     deleteCategory deleteConversation deleteGroup endAllSessions endOtherSessions endSession
-    giveSecondFactor logIn logOut recordInteraction renameConversation renamePasskey
+    giveSecondFactor linkExport logIn logOut recordInteraction renameConversation renamePasskey
     replaceCover retryAnswer sendPasswordReset sendSignInLink sendVerification signInByMail
     signInWithPasskey signUp startFederated startLink startPasskeyConfirmation
     startPasskeyRegistration startPasskeySecondFactor startPasskeySignIn startTotp stopAnswer

@@ -7,6 +7,7 @@ obeys JSON lines; the end of the input is its end.
 import asyncio
 import gc
 import json
+import logging
 import os
 import resource
 import sys
@@ -27,10 +28,26 @@ FAMILIES = [
     ChannelFamily("log:{id}", Delivery.LOG, everybody),
     ChannelFamily("tail:{id}", Delivery.TAIL, everybody),
     ChannelFamily("value:{id}", Delivery.VALUE, everybody),
+    ChannelFamily("user:{id}", Delivery.LOG, everybody, presence=True, join_leave=True),
     ChannelFamily("flood:{id}", Delivery.TAIL, everybody),
 ]
 STREAM = 8
 """Publications that the broker keeps of a stream: little, where memory is measured."""
+
+
+class Faults(logging.Handler):
+    """Remembers what was logged as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note it."""
+        self.told.append(record.getMessage())
+
+
+FAULTS = Faults()
 
 
 class Server:
@@ -98,6 +115,7 @@ class Server:
             "cpu_s": time.process_time(),
             "connections": self.kit.node.state.connections,
             "log_reads": log.reads,
+            "errors": FAULTS.told[:3],
         }
 
 
@@ -109,6 +127,7 @@ def rss_kib() -> float:
 
 async def main() -> None:
     """Serve and obey until the input ends."""
+    logging.getLogger().addHandler(FAULTS)
     loop = asyncio.get_running_loop()
     orders = asyncio.StreamReader(limit=2**26)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)

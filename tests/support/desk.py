@@ -59,8 +59,8 @@ async def working(runner: JobRunner) -> AsyncIterator[JobRunner]:
         await runner.drain()
 
 
-async def until(said: Callable[[], Awaitable[bool]]) -> None:
+async def until(said: Callable[[], Awaitable[bool]], *, deadline_s: float = DEADLINE_S) -> None:
     """Wait for a condition."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(deadline_s):
         while not await said():  # noqa: ASYNC110  # the condition is a row
             await asyncio.sleep(POLL_S)

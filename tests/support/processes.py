@@ -18,7 +18,7 @@ from app.infra.embedded import launcher
 from app.infra.embedded.ports import free_ports
 
 PROJECT = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 15
 POLL_S = 0.05
 

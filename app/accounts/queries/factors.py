@@ -1,7 +1,6 @@
 """Named SQL of one-time codes, recovery codes and sign-ins in two steps, each on a primary key."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from asyncpg import Record
 
@@ -163,17 +162,6 @@ async def delete_over(db: Queryable) -> None:
     """Forget what waits no more. Indexes: second_steps_end, passkey_challenges_end."""
     await db.execute("DELETE FROM second_steps WHERE expires_at <= now()")
     await db.execute("DELETE FROM passkey_challenges WHERE expires_at <= now()")
-
-
-async def delete_factors_since(db: Queryable, user_id: int, since: datetime) -> None:
-    """Forget what was set up from then on; of recovery codes nobody knows when, so they all go."""
-    await db.execute(
-        "DELETE FROM totp_secrets WHERE user_id = $1 AND coalesce(enabled_at, now()) >= $2",
-        user_id,
-        since,
-    )
-    await db.execute("DELETE FROM passkeys WHERE user_id = $1 AND created_at >= $2", user_id, since)
-    await db.execute("DELETE FROM recovery_codes WHERE user_id = $1", user_id)
 
 
 async def delete_all_factors(db: Queryable, user_id: int) -> None:

@@ -152,7 +152,10 @@ async def update_name(db: Queryable, user_id: int, name: str | None) -> Record:
 async def lock_user(db: Queryable, user_id: int) -> Record | None:
     """One account, locked until the transaction ends, for a change of role or status."""
     return await db.fetchrow(
-        f"SELECT {USER} FROM users WHERE id = $1::bigint FOR NO KEY UPDATE", user_id
+        f"""
+        SELECT {USER} FROM users WHERE id = $1::bigint AND erased_at IS NULL FOR NO KEY UPDATE
+        """,
+        user_id,
     )
 
 
@@ -204,7 +207,8 @@ async def set_deactivated(
 
 async def managed_user(db: Queryable, user_id: int) -> Record | None:
     """One account as admins see it."""
-    return await db.fetchrow(f"SELECT {MANAGED} FROM users WHERE id = $1::bigint", user_id)
+    sql = f"SELECT {MANAGED} FROM users WHERE id = $1::bigint AND erased_at IS NULL"
+    return await db.fetchrow(sql, user_id)
 
 
 async def list_users(
@@ -213,6 +217,7 @@ async def list_users(
     """One page of accounts. Indexes: users_role, users_created_at, users_search,
     users_last_sign_in."""
     where = Conditions()
+    where.terms.append("erased_at IS NULL")
     where.add("(email || ' ' || coalesce(name, '')) ILIKE '%' || {} || '%'", escape_like(wanted.q))
     where.add("role = {}", wanted.role)
     where.add(f"{OPEN} = {{}}", None if wanted.status is None else wanted.status == "active")

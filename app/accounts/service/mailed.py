@@ -11,7 +11,7 @@ import asyncpg
 from asyncpg import Connection, Record
 
 from app.accounts import policy
-from app.accounts.queries import factors, mail_tokens, sessions, users
+from app.accounts.queries import mail_tokens, sessions, users, ways_in
 from app.accounts.schemas import (
     AddressConfirmed,
     Admission,
@@ -77,8 +77,7 @@ class MailedLinks:
         """A session for the owner of the mailbox.
 
         An address that nobody had confirmed may have been signed up by a stranger, who waits for
-        its owner to come: the password, the factors and the sessions from before end with the first
-        proof.
+        its owner to come: every way in from before ends with the first proof of the mailbox.
         Raises TooManyRequests, LinkUnusable, AccountDeactivated.
         """
         await self._throttle.admit_link(client.address)
@@ -87,7 +86,7 @@ class MailedLinks:
             row, _ = await self._take(tx, token, [Purpose.SIGN_IN])
             if row["email_verified_at"] is None:
                 await users.set_password_hash(tx, row["id"], None)
-                await factors.delete_all_factors(tx, row["id"])
+                await ways_in.forget_ways_in(tx, row["id"])
                 ended = await sessions.delete_sessions_of(tx, row["id"])
                 row = await users.set_address(tx, row["id"], row["email"])
             self._doorway.check_may_enter(row)
@@ -114,7 +113,7 @@ class MailedLinks:
             user_id = row["id"]
             await users.set_password_hash(tx, user_id, new_hash)
             if row["email_verified_at"] is None:  # see `sign_in`: they are not this owner's
-                await factors.delete_all_factors(tx, user_id)
+                await ways_in.forget_ways_in(tx, user_id)
             await users.set_address(tx, user_id, row["email"])
             ended = await sessions.delete_sessions_of(tx, user_id)
             await self._letterbox.changed_password(tx, user_id)
@@ -194,12 +193,13 @@ class MailedLinks:
     ) -> tuple[Record, list[str]]:
         """To the address of before; whoever moved it may know the password, so that ends too.
 
-        Factors from before the move stay: the former mailbox alone must not go around them.
+        Every other way in since then goes as well. Factors from before the move stay: the former
+        mailbox alone must not go around them.
         """
         address = link["email"]
         row = await self._set_address(tx, row, address)
         await users.set_password_hash(tx, row["id"], None)
-        await factors.delete_factors_since(tx, row["id"], link["created_at"])
+        await ways_in.forget_ways_in(tx, row["id"], since=link["created_at"])
         await mail_tokens.delete_tokens_of(tx, row["id"])
         ended = await sessions.delete_sessions_of(tx, row["id"])
         to = Recipient(address, row["language"])

@@ -32,7 +32,12 @@ def new_token() -> str:
 
 
 class Sessions:
-    """Who is signed in where."""
+    """Who is signed in where.
+
+    No cache stands before the table. A lookup by an indexed hash takes 155 us where a bare GET of
+    Redis takes 57 (median, two busy cores, 2026-11): a tenth of a millisecond a request would be
+    paid for with a second truth, which each end, role, closure and idle limit must reach in time.
+    """
 
     def __init__(self, db: Database, settings: Settings, *, end_sockets: EndSockets) -> None:
         self._db = db

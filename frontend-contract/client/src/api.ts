@@ -4,6 +4,7 @@ import { auditCalls, keyCalls, managedUserCalls } from './admin.ts';
 import { factorCalls } from './factors.ts';
 import type { Http, Query } from './http.ts';
 import { mailedCalls } from './mailed.ts';
+import { privacyCalls } from './privacy.ts';
 import type {
   Book,
   BookDraft,
@@ -49,7 +50,7 @@ export function createApi(http: Http) {
     info: () => http.call<Info>('GET', '/info'),
     auth: { ...authCalls(http), ...factorCalls(http), ...keyCalls(http), ...mailedCalls(http) },
     identities: identityCalls(http),
-    users: { ...ownCalls(http), ...managedUserCalls(http) },
+    users: { ...ownCalls(http), ...privacyCalls(http), ...managedUserCalls(http) },
     audit: auditCalls(http),
     books: bookCalls(http),
     categories: (query: Query = {}) => http.call<Page<Category>>('GET', '/categories', { query: { limit: 100, ...query } }),

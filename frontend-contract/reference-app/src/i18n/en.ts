@@ -2,6 +2,7 @@
 import { admin } from './admin.en.ts';
 import { factors } from './factors.en.ts';
 import { mailed } from './mailed.en.ts';
+import { privacy } from './privacy.en.ts';
 import { federated } from './federated.en.ts';
 
 export const en = {
@@ -284,6 +285,7 @@ export const en = {
   ...federated,
   ...factors,
   ...mailed,
+  ...privacy,
 } as const;
 
 export type Key = keyof typeof en;

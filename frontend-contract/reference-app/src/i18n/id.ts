@@ -3,6 +3,7 @@ import type { Dictionary } from './en.ts';
 import { admin } from './admin.id.ts';
 import { factors } from './factors.id.ts';
 import { mailed } from './mailed.id.ts';
+import { privacy } from './privacy.id.ts';
 import { federated } from './federated.id.ts';
 
 export const id: Dictionary = {
@@ -285,4 +286,5 @@ export const id: Dictionary = {
   ...federated,
   ...factors,
   ...mailed,
+  ...privacy,
 };

@@ -106,6 +106,18 @@ export async function logout(): Promise<void> {
   }
 }
 
+/** All sessions end with the account. */
+export async function deleteAccount(): Promise<void> {
+  isLeaving = true;
+  try {
+    await api.users.deleteMe();
+    remember('conversation', null);
+    become(NOBODY);
+  } finally {
+    isLeaving = false;
+  }
+}
+
 /** Every session ends, also this one: its new cookie comes with the answer. */
 export async function changePassword(current: string, next: string): Promise<void> {
   isLeaving = true;

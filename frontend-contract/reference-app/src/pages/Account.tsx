@@ -15,6 +15,7 @@ import { FactorSections } from '../ui/FactorSections.tsx';
 import { Guarded } from '../ui/feedback.tsx';
 import { Field } from '../ui/Field.tsx';
 import { LinkedAccounts } from '../ui/LinkedAccounts.tsx';
+import { PersonalData } from '../ui/PersonalData.tsx';
 import { PasswordForm } from '../ui/PasswordForm.tsx';
 import { SessionList } from '../ui/SessionList.tsx';
 import { initials, nameOf } from '../lib/text.ts';
@@ -30,6 +31,7 @@ export function Account() {
         <Security />
         <LinkedAccounts />
         <ApiKeys />
+        <PersonalData />
       </Guarded>
     </div>
   );

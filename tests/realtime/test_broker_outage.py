@@ -1,0 +1,125 @@
+"""A Redis that is away, silent or talks nonsense, as the broker's links live through it."""
+
+import asyncio
+import secrets
+
+import pytest
+
+from realtime import BrokerUnavailable
+from realtime.broker_redis import RedisBroker, RedisOptions
+from realtime.broker_redis.layout import OneServer
+from realtime.broker_redis.link import Link
+from tests.realtime.pairs import Ear, message
+from tests.realtime.waiting import until
+from tests.support.redis_server import RedisServer
+
+
+def link_of(broker: RedisBroker) -> Link:
+    """The subscribing connection of a broker over one server."""
+    layout = broker._layout
+    assert isinstance(layout, OneServer)
+    return layout.shard.link
+
+
+async def test_an_outage_fails_at_once_and_is_repaired(redis_server: RedisServer) -> None:
+    """While Redis is away every verb says so; then the channels flow again."""
+    broker, ear = RedisBroker(redis_server.url), Ear()
+    await broker.start(ear)
+    assert await broker.subscribe("q:1")
+    assert (broker.state.connected, ear.restored) == (True, 1)
+    redis_server.kill()
+    await until(lambda: not broker.state.connected)
+    assert broker.state.last_error
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish("q:1", message(1))
+    assert not await broker.subscribe("q:2")
+    await broker.unsubscribe("q:3")
+    redis_server.start()
+    await until(lambda: ear.restored == 2)
+    await broker.publish("q:1", message(1))
+    await broker.publish("q:2", message(2))
+    await until(lambda: len(ear.messages) == 2)
+    assert (await broker.append("t:1", b"1"))[0] == 1
+    await broker.stop()
+
+
+async def test_an_absent_redis_is_waited_for(redis_server: RedisServer) -> None:
+    """A process starts without Redis and finds it later."""
+    redis_server.kill()
+    broker, ear = RedisBroker(redis_server.url, RedisOptions(timeout_s=0.05)), Ear()
+    await broker.start(ear)
+    assert not broker.state.connected
+    assert not await broker.subscribe("q:1")
+    redis_server.start()
+    await until(lambda: broker.state.connected)
+    await broker.publish("q:1", message(1))
+    await until(lambda: bool(ear.messages))
+    await broker.stop()
+
+
+async def test_a_silent_link_is_found_out(redis_server: RedisServer) -> None:
+    """A Redis that keeps its connections but answers nothing counts as away."""
+    options = RedisOptions(timeout_s=0.2, silence_s=0.1)
+    broker, ear = RedisBroker(redis_server.url, options), Ear()
+    await broker.start(ear)
+    redis_server.freeze()
+    assert not await broker.subscribe("q:1")
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish("q:1", message(1))
+    await until(lambda: "silent" in broker.state.last_error)
+    redis_server.thaw()
+    await until(lambda: broker.state.connected)
+    await broker.publish("q:1", message(2))
+    await until(lambda: any(m.publication.offset == 2 for _, m in ear.messages))
+    await broker.stop()
+
+
+async def test_a_message_nobody_understands_is_survived(shared_redis: RedisServer) -> None:
+    """Foreign bytes on a channel are logged, the link lives on."""
+    options = RedisOptions(prefix=secrets.token_hex(4))
+    broker, ear = RedisBroker(shared_redis.url, options), Ear()
+    await broker.start(ear)
+    await broker.subscribe("q:1")
+    await broker._say(f"{options.prefix}.c.{{q:1}}", b"nonsense")
+    await broker.publish("q:1", message(1))
+    await until(lambda: bool(ear.messages))
+    assert ear.messages == [("q:1", message(1))]
+    await broker.stop()
+
+
+async def test_stop_without_start_is_quiet(shared_redis: RedisServer) -> None:
+    """A broker that never began can be ended."""
+    await RedisBroker(shared_redis.url).stop()
+
+
+async def test_a_quiet_link_stays(redis_server: RedisServer) -> None:
+    """Silence is answered with a ping, and the pong is enough."""
+    broker, ear = RedisBroker(redis_server.url, RedisOptions(silence_s=0.01)), Ear()
+    await broker.start(ear)
+    pongs = 0
+    link = link_of(broker)
+    take = link._take
+
+    def count(response: list[object]) -> None:
+        nonlocal pongs
+        pongs += response[0] == b"pong"
+        take(response)
+
+    link._take = count
+    await until(lambda: pongs > 3)
+    assert (broker.state.connected, ear.restored) == (True, 1)
+    await broker.stop()
+
+
+async def test_a_subscribe_that_is_cut_off_is_not_confirmed(redis_server: RedisServer) -> None:
+    """Who waits for a confirmation learns that the link has gone, also when it gave up."""
+    broker = RedisBroker(redis_server.url, RedisOptions(timeout_s=0.3))
+    await broker.start(Ear())
+    redis_server.freeze()
+    given_up = asyncio.create_task(broker.subscribe("q:1"))
+    waiting = asyncio.create_task(broker.subscribe("q:1"))
+    await until(lambda: len(link_of(broker)._waiters.get(b"rt.c.{q:1}", [])) == 2)
+    given_up.cancel()
+    redis_server.kill()
+    assert not await waiting
+    await broker.stop()
