@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from msgspec.structs import replace
 
 from app.infra.federation import Cached, OidcClient
+from app.infra.federation.outbound import MAX_BYTES
 from app.kit.secret import Secret
 from app.settings import Settings
 from tests.support.house import Served, serve, with_settings
@@ -344,6 +345,15 @@ async def test_bad_keys_and_bad_userinfo(
     provider.replies[path] = reply
     landed = await arrive(first_browser, provider, lambda nonce: provider.token(nonce, email=None))
     assert landed == landing
+
+
+async def test_v15_2_2_endless_answer_is_not_read(
+    first_browser: Traveller, provider: ScriptedOidc
+) -> None:
+    """Right keys, and then more than anybody needs."""
+    keys = {"keys": [KEY.as_dict(private=False)], "more": "x" * MAX_BYTES}
+    provider.replies["/keys"] = (200, keys)
+    assert await arrive(first_browser, provider, provider.token) == FAILED
 
 
 async def test_other_refusals_at_the_provider(browser: Traveller) -> None:

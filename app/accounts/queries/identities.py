@@ -45,16 +45,25 @@ async def insert_state(
     )
 
 
-async def take_state(db: Queryable, state_hash: bytes) -> Record | None:
-    """The journey of a state, which is gone then: of two that ask at once, one gets it."""
+async def take_state(db: Queryable, state_hash: bytes, browser_hash: bytes) -> Record | None:
+    """The journey of this browser, which is gone then: of two that ask at once, one gets it."""
     return await db.fetchrow(
         """
-        DELETE FROM federation_states WHERE state_hash = $1
-        RETURNING browser_hash, provider, nonce, verifier, redirect_uri, next_path,
+        DELETE FROM federation_states WHERE state_hash = $1 AND browser_hash = $2
+        RETURNING provider, nonce, verifier, redirect_uri, next_path,
             user_id, session_id, expires_at > now() AS is_fresh
         """,
         state_hash,
+        browser_hash,
     )
+
+
+async def is_under_way(db: Queryable, state_hash: bytes) -> bool:
+    """Whether some browser is on this journey."""
+    found: bool = await db.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM federation_states WHERE state_hash = $1)", state_hash
+    )
+    return found
 
 
 async def delete_old_states(db: Queryable) -> None:

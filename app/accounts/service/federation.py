@@ -4,7 +4,6 @@ The state is known to this browser, the provider and us; it is bound to the brow
 counts once and for ten minutes, and remembers which provider was asked (RFC 9700, 2.1 and 4.4).
 """
 
-import hmac
 import secrets
 from collections.abc import Iterable
 from urllib.parse import urlencode
@@ -157,12 +156,16 @@ class Federation:
         return url
 
     async def _take(self, slug: str, said: Callback, browser: str | None) -> Record:
-        """The journey that this browser began. Raises StaleSignIn, ForeignSignIn."""
-        row = await queries.take_state(self._db, token_hash(said.state or ""))
+        """The journey that this browser began; another's attempt does not end it.
+
+        Raises StaleSignIn, ForeignSignIn.
+        """
+        state_hash = token_hash(said.state or "")
+        row = await queries.take_state(self._db, state_hash, token_hash(browser or ""))
+        if row is None and await queries.is_under_way(self._db, state_hash):
+            raise ForeignSignIn
         if row is None or not row["is_fresh"] or row["provider"] != slug:
             raise StaleSignIn
-        if not hmac.compare_digest(row["browser_hash"], token_hash(browser or "")):
-            raise ForeignSignIn
         return row
 
     async def _ask(self, provider: IdentityProvider, row: Record, said: Callback) -> Vouched:

@@ -10,6 +10,15 @@ from app.kit.clock import now
 from app.kit.smtp import split_sender
 
 
+def deliverable(address: str) -> str:
+    """The address as every mail server takes it: with its domain in ASCII (IDNA, RFC 5890).
+
+    A local part in another script needs a server with SMTPUTF8 anyway. Raises ValueError.
+    """
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{domain.encode('idna').decode()}" if local.isascii() else address
+
+
 def compose(letter: Letter, *, sender: str, to: str, message_id: str) -> EmailMessage:
     """The message. An address cannot add a header or a recipient: each is built from its parts."""
     name, address = split_sender(sender)

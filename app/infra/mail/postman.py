@@ -8,7 +8,7 @@ from msgspec import Struct
 from app.infra.db import Queryable
 from app.infra.jobs import Hopeless, Job, Jobs
 from app.infra.mail.letters import Letter, Letters
-from app.infra.mail.message import compose
+from app.infra.mail.message import compose, deliverable
 from app.infra.mail.transport import Transport
 from app.infra.vault import Unreadable, Vault
 from app.kit.language import Language
@@ -92,6 +92,9 @@ class Postman:
             draft = msgspec.json.decode(self._vault.open(mail.sealed, KIND), type=Draft)
         except Unreadable:
             raise Hopeless("sealed under another SICERDAS_SECRET") from None
-        sender = self._sender
-        message = compose(draft.letter, sender=sender, to=draft.to, message_id=job.id)
-        await self._transport.deliver(message, draft.to)
+        try:
+            to = deliverable(draft.to)
+        except ValueError:
+            raise Hopeless("the address has no domain that mail could reach") from None
+        message = compose(draft.letter, sender=self._sender, to=to, message_id=job.id)
+        await self._transport.deliver(message, to)
