@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from realtime.model import Publication
 
 
@@ -42,8 +44,7 @@ class History:
     epoch: str
 
 
-@dataclass(frozen=True, slots=True)
-class BrokerState:
+class BrokerState(msgspec.Struct, frozen=True):
     """What readiness shows."""
 
     connected: bool

@@ -205,11 +205,13 @@ class Commands:
             subs={h.channel: h.result for h in held},
         )
         self._hub.identify(connection, session.identity)
-        connection.perform(actions[:1])
-        for one in held:
-            self._subscribing.release(connection, one)
-        # What the client said behind `connect` may be answered at once: never before all of that.
-        connection.perform(actions[1:])
+        if held:
+            # What the client said behind `connect` may be answered at once: never before these.
+            connection.perform(actions[:1])
+            for one in held:
+                self._subscribing.release(connection, one)
+            actions = actions[1:]
+        connection.perform(actions)
         return session.phase is Phase.CONNECTED
 
     def _refusal(self, identity: Identity, checked_at: float) -> Disconnect | None:

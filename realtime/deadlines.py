@@ -23,6 +23,7 @@ class Deadlines:
         "_ping_at",
         "_pong_by",
         "_wants_pong",
+        "next",
     )
 
     def __init__(self, limits: Limits, now: float, *, wants_pong: bool = True) -> None:
@@ -33,12 +34,12 @@ class Deadlines:
         self._expires_at = NEVER
         self._ping_at = NEVER
         self._pong_by = NEVER
+        self.next = self._connect_by
+        """The next moment at which there is something to do; asked far oftener than it moves."""
 
-    @property
-    def next(self) -> float:
-        """The next moment at which there is something to do."""
+    def _settle(self) -> None:
         first = min(self._connect_by, self._ping_at, self._pong_by, self._expires_at)
-        return min(first, *self._channels.values()) if self._channels else first
+        self.next = min(first, *self._channels.values()) if self._channels else first
 
     def missed(self, now: float) -> Disconnect | None:
         """Return the verdict when a deadline has passed."""
@@ -55,6 +56,7 @@ class Deadlines:
         self._ping_at = now + self._limits.ping_interval_s
         if self._wants_pong:
             self._pong_by = now + self._limits.pong_timeout_s
+        self._settle()
         return True
 
     def connected(self, client: str, now: float) -> None:
@@ -65,21 +67,19 @@ class Deadlines:
         self._connect_by = NEVER
         share = (crc32(client.encode()) + 1) / 2**32
         self._ping_at = now + self._limits.ping_interval_s * share
+        self._settle()
 
     def pong(self) -> None:
         """The client lives."""
         self._pong_by = NEVER
+        self._settle()
 
     def expire(self, expires_in: float | None, now: float, *, grace: bool) -> int:
         """Set the end; returns the seconds a client that can renew is told, 0 for none."""
-        if expires_in is None:
-            self._expires_at = NEVER
-            return 0
-        if not grace:
-            self._expires_at = now + expires_in
-            return 0
-        self._expires_at = now + expires_in + self._limits.expiry_grace_s
-        return max(1, int(expires_in))
+        left_s = NEVER if expires_in is None else expires_in
+        self._expires_at = now + left_s + (self._limits.expiry_grace_s if grace else 0)
+        self._settle()
+        return 0 if expires_in is None or not grace else max(1, int(expires_in))
 
     def expire_channel(self, channel: str, expires_in: float | None, now: float) -> int:
         """Set the end of one subscription; returns the seconds the client is told, 0 for none."""
@@ -88,12 +88,14 @@ class Deadlines:
             return 0
         channels = self._channels = self._channels or {}
         channels[channel] = now + expires_in + self._limits.expiry_grace_s
+        self._settle()
         return max(1, int(expires_in))
 
     def forget_channel(self, channel: str) -> None:
         """The subscription is over."""
         if self._channels:
             self._channels.pop(channel, None)
+            self._settle()
 
     def expired_channels(self, now: float) -> list[str]:
         """Take the subscriptions whose time is over."""
@@ -104,5 +106,5 @@ class Deadlines:
 
     def clear(self) -> None:
         """Nothing is awaited any more."""
-        self._connect_by = self._expires_at = self._ping_at = self._pong_by = NEVER
+        self._connect_by = self._expires_at = self._ping_at = self._pong_by = self.next = NEVER
         self._channels = None

@@ -81,26 +81,27 @@ class Hall:
 
     def __init__(self, config: Config) -> None:
         self.door = fast_door(config)
+        # Not asked for each connection: that is a system call.
+        self._loop = asyncio.get_running_loop()
         self._waiting: dict[HttpProtocol, float] = {}
         """Until when; whoever came first is due first."""
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, who: HttpProtocol, timeout_s: float) -> None:
         """Wait for somebody so long and no longer."""
-        loop = asyncio.get_running_loop()
-        due = self._waiting[who] = loop.time() + timeout_s
+        due = self._waiting[who] = self._loop.time() + timeout_s
         if self._timer is None:
-            self._timer = loop.call_at(due, self._look)
+            self._timer = self._loop.call_at(due, self._look)
 
     def leave(self, who: HttpProtocol) -> None:
         """Somebody has spoken, or gone."""
         self._waiting.pop(who, None)
 
     def _look(self) -> None:
-        loop, self._timer = asyncio.get_running_loop(), None
+        self._timer = None
         for who, due in list(self._waiting.items()):
-            if due > loop.time():
-                self._timer = loop.call_at(due, self._look)
+            if due > self._loop.time():
+                self._timer = self._loop.call_at(due, self._look)
                 return
             del self._waiting[who]
             who.abort()

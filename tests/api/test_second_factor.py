@@ -128,7 +128,7 @@ class TestSecondStep:
         """The token of the step is good for one sign-in."""
         token = await step_token(nobody, enrolled.person)
         assert (await second_step(nobody, token, code=enrolled.code())).status_code == 200
-        await forget_steps(served, enrolled.person)
+        await forget_steps(served, enrolled.person.id)
         again = await second_step(nobody, token, code=enrolled.code())
         assert code_of(again) == (401, "second-step-expired")
 

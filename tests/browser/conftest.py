@@ -6,12 +6,14 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
 from app.worker import model_of, work
 from tests.browser.chromium.locate import find_chromium
+from tests.browser.doors import AUTHENTICATOR, OpenNamed
 from tests.browser.window import Window
 from tests.support.house import Person, Served
 from tests.support.library import course, import_course
@@ -69,6 +71,31 @@ async def window(chromium: Browser, served: Served) -> AsyncIterator[OpenWindow]
         return opened
 
     yield open_window
+    for opened in windows:
+        await opened.context.close()
+    for opened in windows:
+        opened.check()
+
+
+@pytest.fixture
+async def named(chromium: Browser, served: Served) -> AsyncIterator[OpenNamed]:
+    """Opens windows on `localhost`, each with an authenticator: a number has no passkeys."""
+    windows: list[Window] = []
+
+    async def open_named(url: str = "", **options: Any) -> Window:
+        address = urlsplit(url or served.url)
+        context = await chromium.new_context(**{"locale": "en", **options})
+        context.set_default_timeout(10_000)
+        page = await context.new_page()
+        devtools = await context.new_cdp_session(page)
+        await devtools.send("WebAuthn.enable")
+        await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+        opened = Window(f"http://localhost:{address.port}", context, page)
+        opened.watch()
+        windows.append(opened)
+        return opened
+
+    yield open_named
     for opened in windows:
         await opened.context.close()
     for opened in windows:

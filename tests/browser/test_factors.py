@@ -1,86 +1,17 @@
 """Two-step sign-in in the browser: an authenticator app, recovery codes, and passkeys."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
-from urllib.parse import urlsplit
-
 import pyotp
 import pytest
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import expect
 
 from app.kit.clock import now
 from app.kit.principal import Role
 from app.settings import Settings
-from tests.browser.window import Window
+from tests.browser.doors import OpenNamed, button, give_password, log_out, set_up_app
 from tests.support.factors import forget_steps, make_stale
-from tests.support.house import PASSWORD, MakePerson, Person, Served, serve, with_settings
+from tests.support.house import PASSWORD, MakePerson, Served, serve, with_settings
 
 pytestmark = pytest.mark.browser
-OpenNamed = Callable[..., Awaitable[Window]]
-AUTHENTICATOR = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-    "automaticPresenceSimulation": True,
-}
-
-
-@pytest.fixture
-async def named(chromium: Browser, served: Served) -> AsyncIterator[OpenNamed]:
-    """Opens windows on `localhost`, each with an authenticator: a number has no passkeys."""
-    windows: list[Window] = []
-
-    async def open_named(url: str = "", **options: Any) -> Window:
-        address = urlsplit(url or served.url)
-        context = await chromium.new_context(**{"locale": "en", **options})
-        context.set_default_timeout(10_000)
-        page = await context.new_page()
-        devtools = await context.new_cdp_session(page)
-        await devtools.send("WebAuthn.enable")
-        await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
-        opened = Window(f"http://localhost:{address.port}", context, page)
-        opened.watch()
-        windows.append(opened)
-        return opened
-
-    yield open_named
-    for opened in windows:
-        await opened.context.close()
-    for opened in windows:
-        opened.check()
-
-
-def button(visit: Window, name: str) -> Locator:
-    """A button of the page itself."""
-    return visit.page.get_by_role("main").get_by_role("button", name=name, exact=True)
-
-
-async def log_out(visit: Window) -> None:
-    """Out, and back to the door."""
-    await visit.page.get_by_role("banner").get_by_role("button", name="Log out").click()
-    await expect(visit.page.get_by_role("link", name="Log in")).to_be_visible()
-    await visit.open("/login")
-
-
-async def give_password(visit: Window, who: Person) -> None:
-    """The first step."""
-    await visit.page.get_by_label("E-mail").fill(who.email)
-    await visit.page.get_by_label("Password").fill(PASSWORD)
-    await button(visit, "Log in").click()
-
-
-async def set_up_app(visit: Window) -> str:
-    """On the account page; the secret."""
-    await button(visit, "Set up an authenticator app").click()
-    await expect(visit.page.get_by_alt_text("QR code for your authenticator app")).to_be_visible()
-    shown = await visit.page.locator(".factor__key").inner_text()
-    secret = shown.replace(" ", "")
-    await visit.page.get_by_label("Code from the app").fill(pyotp.TOTP(secret).at(now()))
-    await button(visit, "Turn on").click()
-    await expect(visit.page.get_by_text("Two-step sign-in is on.")).to_be_visible()
-    return secret
 
 
 async def test_app_recovery_code_and_passkey(
@@ -104,12 +35,12 @@ async def test_app_recovery_code_and_passkey(
     await expect(visit.page.locator(".passkey__facts")).to_contain_text("never used")
 
     await log_out(visit)
-    await give_password(visit, someone)
+    await give_password(visit, someone.email)
     await expect(visit.page.get_by_role("heading", name="One more step")).to_be_visible()
     await visit.page.get_by_label("Code from your authenticator app").fill("000000")
     await button(visit, "Confirm").click()
     await expect(visit.page.get_by_text("This code is wrong")).to_be_visible()
-    await forget_steps(served, someone)
+    await forget_steps(served, someone.id)
     code = pyotp.TOTP(secret).at(now())
     await visit.page.get_by_label("Code from your authenticator app").fill(code)
     await button(visit, "Confirm").click()
@@ -117,14 +48,14 @@ async def test_app_recovery_code_and_passkey(
     await expect(visit.page.locator(".corner")).to_be_visible()
 
     await log_out(visit)
-    await give_password(visit, someone)
+    await give_password(visit, someone.email)
     await button(visit, "Recovery code").click()
     await visit.page.get_by_label("Recovery code").fill(codes[0])
     await button(visit, "Confirm").click()
     await expect(visit.page.locator(".corner")).to_be_visible()
 
     await log_out(visit)
-    await give_password(visit, someone)
+    await give_password(visit, someone.email)
     await button(visit, "Passkey").click()
     await button(visit, "Use a passkey").click()
     await expect(visit.page.locator(".corner")).to_be_visible()

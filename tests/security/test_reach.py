@@ -3,12 +3,19 @@
 import pytest
 
 from app.accounts.schemas import CreateApiKey
-from app.http.reach import SCOPE, check_impersonator, check_key
+from app.http.reach import (
+    HANDS,
+    MAY_ACT,
+    MAY_NOT_LOOK,
+    SCOPE,
+    check_impersonator,
+    check_key,
+)
 from app.kit.errors import KeyNotAccepted, NotWhileImpersonating, ScopeMissing
 from app.kit.principal import Principal, Role, Scope
 from app.settings import Settings
 from tests.support.routes import Address, all_addresses
-from tests.support.world import Actor, World
+from tests.support.world import HERE, Actor, World
 
 IN_PERSON = Principal(1, Role.USER, "s", "", "")
 PROGRAM = Principal(1, Role.USER, "", "", "", key_id="k", scopes=frozenset({Scope.CHAT_USE}))
@@ -70,6 +77,34 @@ async def test_v8_2_1_a_route_with_a_scope_refuses_keys_that_lack_it(
             if code != "scope-missing":
                 wrong[address.name] = code
     assert wrong == {}
+
+
+async def test_v8_2_1_an_admin_in_somebodys_name_is_kept_from_their_affairs(
+    world: World, table: list[Address]
+) -> None:
+    """Every mutation that no key could be made for, every decision, and what they alone may see."""
+    admin, person = await world.someone(Role.ADMIN), await world.someone(Role.MODERATOR)
+    _, token = await world.house.impersonation.begin(admin.principal, person.id, "Test", HERE)
+    inside = {"authorization": f"Bearer {token}"}
+    everyday = set(Scope) - {Scope.REPORTS_DECIDE}
+    closed = [
+        one
+        for one in table
+        if one.handler.opt.get(HANDS) == MAY_NOT_LOOK
+        or (
+            one.changes_something
+            and one.handler.opt.get(SCOPE) not in everyday
+            and one.handler.opt.get(HANDS) != MAY_ACT
+        )
+    ]
+    names = {one.name for one in closed}
+    own = {"changePassword", "changeEmail", "startTotp", "addPasskey", "unlinkIdentity"}
+    own |= {"createApiKey", "askExport", "getExport", "deleteMe", "confirmIdentity"}
+    assert own | {"setUserRole", "impersonateUser", "decideReport", "updateMe"} <= names
+    found = {one.name: await refusal(world, one, inside) for one in closed}
+    assert set(found.values()) == {"not-while-impersonating"}, found
+    open_to_them = {one.name for one in table if one.handler.opt.get(HANDS) == MAY_ACT}
+    assert open_to_them == {"endImpersonation", "logOut"}
 
 
 def test_every_scope_opens_something(table: list[Address]) -> None:

@@ -32,15 +32,15 @@ async def enrol(served: Served, nobody: httpx.AsyncClient, person: Person) -> En
     started = (await person.http.post(f"{V1}/auth/totp")).raise_for_status().json()
     form = {"code": pyotp.TOTP(started["secret"]).at(now())}
     answer = (await person.http.post(f"{V1}/auth/totp/enable", json=form)).raise_for_status()
-    await forget_steps(served, person)
+    await forget_steps(served, person.id)
     headers = {"authorization": f"Bearer {answer.json()['token']}"}
     return Enrolled(person, started["secret"], answer.json().get("recovery_codes", []), headers)
 
 
-async def forget_steps(served: Served, person: Person) -> None:
+async def forget_steps(served: Served, user_id: int) -> None:
     """As if half a minute had passed since the last code."""
     await served.house.db.execute(
-        "UPDATE totp_secrets SET last_step = 0 WHERE user_id = $1", person.id
+        "UPDATE totp_secrets SET last_step = 0 WHERE user_id = $1", user_id
     )
 
 

@@ -9,13 +9,18 @@ from http import HTTPStatus
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEY_BYTES = 16
-SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: "
+)
 
 PLAIN_HEAD = re.compile(
     rb"GET /[!-~]*+ HTTP/1\.1\r\n"
-    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++: ?(?:[!-~\x80-\xff]++(?:[ \t]++(?!\r))?)*+\r\n)++\r\n"
+    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++: ?(?![ \t])[\t -~\x80-\xff]*+(?<![ \t])\r\n)++\r\n"
 )
 """A request line and headers of RFC 9112, without folding, and without white space at the ends."""
+PLAIN_HEADER = re.compile(rb"\r\n([^:\r]+): ?([^\r]*)")
+"""One header of such a head."""
 NOT_PLAIN = frozenset(
     {b"content-length", b"transfer-encoding", b"expect", b"sec-websocket-protocol"}
 )
@@ -66,16 +71,12 @@ def plain_opening(data: bytes) -> Opening | None:
     """
     if PLAIN_HEAD.fullmatch(data) is None:
         return None
-    lines = data[:-4].split(b"\r\n")
-    headers = []
-    for line in lines[1:]:
-        name, _, value = line.partition(b":")
-        headers.append((name.lower(), value.strip()))
+    headers = [(name.lower(), value) for name, value in PLAIN_HEADER.findall(data)]
     found = dict(headers)
     is_plain = len(found) == len(headers) and b"host" in found and not NOT_PLAIN & found.keys()
     if not is_plain or not _asks_for_a_socket(found):
         return None
-    opening = Opening(lines[0][4:-9], headers)
+    opening = Opening(data[4 : data.index(b" ", 4)], headers)
     try:
         _check(opening)
     except Refused:
@@ -123,10 +124,10 @@ def accepted(key: bytes, subprotocol: str | None, headers: Iterable[tuple[bytes,
     """Build the answer that opens the socket; extensions are never negotiated."""
     digest = sha1(key + GUID).digest()  # noqa: S324  the protocol's own, no secret
     proof = b2a_base64(digest, newline=False)
-    parts = [SWITCHING, b"Sec-WebSocket-Accept: ", proof, b"\r\n"]
+    head = SWITCHING + proof + b"\r\n"
     if subprotocol:
-        parts += [b"Sec-WebSocket-Protocol: ", subprotocol.encode("latin-1"), b"\r\n"]
-    return b"".join(parts) + _lines(headers) + b"\r\n"
+        head += b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1") + b"\r\n"
+    return head + _lines(headers) + b"\r\n"
 
 
 def refusal(status: int, headers: Iterable[tuple[bytes, bytes]] = (), body: bytes = b"") -> bytes:
