@@ -328,7 +328,7 @@ async def test_unknown_provider_is_absent(browser: Traveller) -> None:
 
 async def test_pushed_requests_and_userinfo(settings: Settings) -> None:
     """A provider that wants requests pushed (RFC 9126) and tells addresses at userinfo only."""
-    with provider_process('{"par": true, "slim": true}') as issuer:
+    with provider_process(par=True, slim=True) as issuer:
         async with (
             serve(with_settings(settings, oidc_providers=(as_setting(issuer),))) as running,
             httpx.AsyncClient() as http,

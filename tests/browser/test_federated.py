@@ -48,8 +48,8 @@ def visits(window: OpenWindow, house: Served, issuer: str) -> OpenWindow:
 async def through_the_provider(visit: Window, button: str, login: str) -> None:
     """From the button over the provider's page and back."""
     await visit.page.get_by_role("button", name=button).click()
-    await visit.page.get_by_label("Address").fill(login)
-    await visit.page.get_by_role("button", name="Continue").click()
+    await visit.page.get_by_label("Address", exact=True).fill(login)
+    await visit.page.get_by_role("button", name="Continue", exact=True).click()
 
 
 async def test_a_new_person_comes_in_and_stays(visits: OpenWindow) -> None:

@@ -162,6 +162,7 @@ async def try_everything(url: str, document: Path, token: str | None, folder: Pa
     return await running.wait(), said.decode()
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(TIMEOUT_S + 30)
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.value if role else "nobody")
 async def test_nothing_undocumented(

@@ -1,5 +1,6 @@
 """The certified provider of `tests/support/oidc`, started for the run on a free port."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,12 +26,16 @@ def installed() -> None:
 
 
 @contextmanager
-def provider_process(options: str = "{}") -> Iterator[str]:
-    """A provider of its own; its issuer."""
+def provider_process(**options: bool) -> Iterator[str]:
+    """A provider of its own; its issuer.
+
+    Held by its standard input: `node` is a wrapper here, whose end would leave the server behind.
+    """
     installed()
     running = subprocess.Popen(
-        [program("node"), "server.mjs", "0", options],
+        [program("node"), "server.mjs", "0", json.dumps({**options, "leash": True})],
         cwd=FOLDER,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -42,9 +47,7 @@ def provider_process(options: str = "{}") -> Iterator[str]:
             pytest.fail("the local OpenID provider did not start")
         yield said.split()[1]
     finally:
-        running.terminate()
-        running.wait(STOP_TIMEOUT_S)
-        running.stdout.close()
+        running.communicate(timeout=STOP_TIMEOUT_S)
 
 
 def as_setting(issuer: str, slug: str = "local") -> OidcProvider:

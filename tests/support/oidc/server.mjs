@@ -2,10 +2,11 @@
  * A certified OpenID provider on this machine, for the tests and for trying: whoever types an
  * address is that person. An address after `?` is one that the provider never confirmed.
  *
- *   node server.mjs [PORT] [{"par": true, "slim": true}]
+ *   node server.mjs [PORT] [{"par": true, "slim": true, "leash": true}]
  *
  * `par` requires pushed requests; `slim` puts no address into the ID token, as the specification
- * would have it, so that clients ask at userinfo. Says `ready ISSUER` when it listens.
+ * would have it, so that clients ask at userinfo; `leash` ends it with its standard input, so that
+ * it dies with whoever started it. Says `ready ISSUER` when it listens.
  */
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
@@ -14,6 +15,7 @@ const CALLBACK = /^https?:\/\/(localhost|127\.0\.0\.1)(:\d+)?\/api\/v1\/auth\/fe
 const MAX_FORM = 4096;
 
 const options = JSON.parse(process.argv[3] ?? '{}');
+if (options.leash) process.stdin.on('end', () => process.exit()).resume();
 const server = createServer();
 server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => {
   const issuer = `http://localhost:${server.address().port}`;
