@@ -1,6 +1,7 @@
 """Connects a second, memory of an idle connection, the storm: `python -m tests.load.connects`."""
 
 import argparse
+from statistics import median
 
 from tests.load.harness import (
     CHANNEL,
@@ -19,6 +20,7 @@ RECOVER = (
     '"epoch":"%%e","offset":0}}' % CHANNEL
 )
 TESTS = ("connects", "memory", "storm")
+SHORT_ROUNDS = 10
 WARMING = 3
 """Rounds before the one that counts: Node needs a third of its first round's time after that."""
 
@@ -26,10 +28,10 @@ WARMING = 3
 def main() -> int:
     """Measure and compare; the exit status says whether every goal was reached."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*TESTS, []], help="only these")
+    run = {"connects": connects, "memory": memory, "storm": storm, "beside": beside}
+    parser.add_argument("names", nargs="*", choices=[*run, []], help="only these")
     parser.add_argument("--reps", type=int, default=3)
     chosen = parser.parse_args()
-    run = {"connects": connects, "memory": memory, "storm": storm}
     with bench() as box:
         results = [run[name](box, chosen.reps) for name in chosen.names or TESTS]
     return 0 if all(results) else 1
@@ -49,11 +51,11 @@ def connects(box: Bench, reps: int) -> bool:
                 for _ in range(WARMING):
                     box.drive(peer, pid, *options)
                 warm[peer.name].append(box.drive_undisturbed(peer, pid, *options))
-    rows = {peer: medians(runs) for peer, runs in warm.items()}
-    for peer, row in rows.items():
+    rows = {name: medians(runs) for name, runs in warm.items()}
+    for name, row in rows.items():
         report(
             "connects",
-            peer=peer,
+            peer=name,
             per_s=round(row["connect_rate"]),
             cpu_us_each=row["connect_cpu_us_per_conn"],
             connected=row["connected"],
@@ -62,6 +64,33 @@ def connects(box: Bench, reps: int) -> bool:
     ours, node, equal = (row["connect_rate"] for row in rows.values())
     report("connects/s / a Node that answers", ratio=round(ours / equal, 3))
     return goal("connects/s / bare Node", ours / node, 0.5, at_least=True)
+
+
+def beside(box: Bench, reps: int) -> bool:
+    """The same beside other work: many short rounds on warm servers; the least of them counts.
+
+    A round of 50 ms is seldom interrupted, so that the least processor time is nearly that of a
+    quiet machine. Connects a second are not, so there is no goal.
+    """
+    rows: dict[str, list[Row]] = {}
+    options = ("--idle", "--inflight", "64")
+    for _ in range(reps):
+        for peer in (box.ours, box.node, box.answering_node):
+            with box.running(peer) as pid:
+                for _ in range(WARMING):
+                    box.drive(peer, pid, "--n", "3000", *options)
+                short = [box.drive(peer, pid, "--n", "600", *options) for _ in range(SHORT_ROUNDS)]
+            rows.setdefault(peer.name, []).extend(short)
+    for name, runs in rows.items():
+        report(
+            "connects beside other work",
+            peer=name,
+            least_cpu_us=min(row["connect_cpu_us_per_conn"] for row in runs),
+            median_cpu_us=median(row["connect_cpu_us_per_conn"] for row in runs),
+            most_per_s=max(row["connect_rate"] for row in runs),
+            median_per_s=median(row["connect_rate"] for row in runs),
+        )
+    return True
 
 
 def memory(box: Bench, reps: int) -> bool:
@@ -82,7 +111,8 @@ def idle(box: Bench) -> bool:
         used_s = process_s(pid) - before - row["connect_cpu_us_per_conn"] * row["connected"] / 1e6
     report("idle", connections=row["still_open"], pings=row["app_pings"], cpu_s=round(used_s, 2))
     share = goal("idle: CPU of 10 000 sockets, per cent of a core", used_s / 30 * 100, 5.0)
-    return share and row["still_open"] == row["n"] == row["app_pings"]
+    # Spread over the interval, so that some are pinged twice meanwhile.
+    return share and row["still_open"] == row["n"] <= row["app_pings"]
 
 
 def storm(box: Bench, reps: int) -> bool:
