@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import shutil
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,26 +16,16 @@ from realtime.model import ChannelFamily, Delivery, Grant, Hooks, Welcome
 from realtime.testing import Kit, MemoryLog
 from tests.realtime.families import OWN, RPC, TAIL, everybody, members
 from tests.realtime.served import served
+from tests.support.npm import install, program
 
 FOLDER = Path(__file__).parent / "js"
 SCENARIO_TIMEOUT_S = 30
 
 
-def program(name: str) -> str:
-    """Find node or npm, the environment's own first."""
-    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-    if found is None:
-        pytest.fail(f"{name} is missing from the environment: make setup")
-    return found
-
-
 @pytest.fixture(scope="session")
 def client_package() -> None:
-    """The locked client, installed once."""
-    if (FOLDER / "node_modules" / "centrifuge").exists():
-        return
-    npm = [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(npm, cwd=FOLDER, check=True, capture_output=True, timeout=120)
+    """The locked client."""
+    install(FOLDER)
 
 
 async def verify(token: str) -> Identity:

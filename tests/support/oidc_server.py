@@ -10,19 +10,10 @@ import pytest
 
 from app.kit.identity_providers import WELL_KNOWN, OidcProvider
 from app.kit.secret import Secret
-from tests.realtime.test_js_client import program
+from tests.support.npm import install, program
 
 FOLDER = Path(__file__).parent / "oidc"
-INSTALL_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 10
-
-
-def installed() -> None:
-    """The locked package, once."""
-    if (FOLDER / "node_modules" / "oidc-provider").exists():
-        return
-    npm = [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(npm, cwd=FOLDER, check=True, capture_output=True, timeout=INSTALL_TIMEOUT_S)
 
 
 @contextmanager
@@ -31,7 +22,7 @@ def provider_process(**options: bool) -> Iterator[str]:
 
     Held by its standard input: `node` is a wrapper here, whose end would leave the server behind.
     """
-    installed()
+    install(FOLDER)
     running = subprocess.Popen(
         [program("node"), "server.mjs", "0", json.dumps({**options, "leash": True})],
         cwd=FOLDER,

@@ -2,16 +2,15 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.npm import install, program
 
 HERE = Path(__file__).parent
 UNPACKED = HERE / "node_modules" / ".unpacked"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
-INSTALL_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,8 @@ def find_chromium() -> Chromium:
 
 def _from_npm() -> Chromium:
     """Installed by the lock beside this file, and unpacked once."""
-    if not (UNPACKED / "fonts" / "fonts.conf").exists():
-        tools = Path(sys.executable).parent
-        env = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
-        for command in (["npm", "ci"], ["node", "unpack.mjs", str(UNPACKED)]):
-            subprocess.run(command, cwd=HERE, env=env, check=True, timeout=INSTALL_TIMEOUT_S)
+    unpack = [program("node"), "unpack.mjs", str(UNPACKED)]
+    install(HERE, built=UNPACKED / "fonts" / "fonts.conf", build=unpack)
     libraries = [str(UNPACKED / "al2023" / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
     env = {
         "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),
