@@ -23,13 +23,15 @@ pytestmark = pytest.mark.chaos
 OUTAGES = sized(
     ((0.5, 1, 20), (1.0, 3, 50), (4.0, 3, 50), (10.0, 3, 50), (30.0, 1, 20)),
     (
-        *((s, hours(15, 15), 50) for s in (0.1, 0.5, 1.0, 4.0, 10.0)),
-        *((s, hours(12, 12), 50) for s in (30.0, 60.0)),
+        *((s, hours(12, 12), 50) for s in (60.0, 30.0)),
+        *((s, hours(15, 15), 50) for s in (10.0, 4.0, 1.0, 0.5, 0.1)),
         (4.0, 1, 50),
     ),
 )
 """Seconds, how many kills, events a second; every line is an installation of its own. In full
 100 kills."""
+AT_ONCE = 5
+"""Of them: their subscribers live in one process, which more would keep busier than Redis does."""
 FACTS_OUTAGES_S = sized((1.0, 4.0, 10.0), (0.1, 0.5, 1.0, 4.0, 10.0, 30.0, 60.0))
 FACTS_SOCKETS = 100
 PEOPLE, BOOKS = sized((12, 120), (40, 300))
@@ -37,16 +39,20 @@ PEOPLE, BOOKS = sized((12, 120), (40, 300))
 
 async def kill_brokers(report: Report) -> None:
     """Channels of the core: outages side by side, each with its own Redis and processes."""
-    servers = [RedisServer() for _ in OUTAGES]
-    try:
-        for server in servers:
-            await asyncio.to_thread(server.start)
-        async with asyncio.TaskGroup() as group:
-            for server, (seconds, kills, per_s) in zip(servers, OUTAGES, strict=True):
-                group.create_task(Story(server, kills, per_s).tell(seconds, report))
-    finally:
-        for server in servers:
-            server.__exit__(None, None, None)
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def live(seconds: float, kills: int, per_s: float) -> None:
+        async with gate:
+            server = RedisServer()
+            try:
+                await asyncio.to_thread(server.start)
+                await Story(server, kills, per_s).tell(seconds, report)
+            finally:
+                server.__exit__(None, None, None)
+
+    async with asyncio.TaskGroup() as group:
+        for seconds, kills, per_s in OUTAGES:
+            group.create_task(live(seconds, kills, per_s))
 
 
 async def kill_under_facts(facts: Facts, redis: RedisServer, report: Report) -> None:

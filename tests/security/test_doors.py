@@ -16,6 +16,7 @@ from tests.support.hostile import close_codes, masked_text
 from tests.support.house import MakePerson, Person, Served
 from tests.support.report import Report
 
+pytestmark = pytest.mark.chaos
 CONNECT_WITHIN_S = 10.0
 LATE_S = 0.5
 """For the machine, not for the server."""

@@ -1,6 +1,9 @@
 """Passwords are taken as they are and kept as RFC 9106 says (ASVS 5.0, 6.2, 11.4)."""
 
+import os
 import re
+import sys
+import threading
 from pathlib import Path
 
 import httpx
@@ -67,6 +70,20 @@ async def test_v11_4_2_hashes_are_argon2id_of_rfc_9106() -> None:
     finally:
         passwords.close()
     assert hashed.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own there")
+def test_v15_2_2_hashing_stands_back_behind_answers() -> None:
+    """Guessing makes sign-ins slow, and never what people are reading."""
+    passwords = Passwords(time_cost=1, memory_kib=8, parallelism=1, concurrency=1)
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    look = passwords._pool.submit(
+        lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    )
+    try:
+        assert look.result() == 19 > own
+    finally:
+        passwords.close()
 
 
 def test_v6_2_6_fields_mask_and_take_pasted_words() -> None:

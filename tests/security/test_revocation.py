@@ -18,6 +18,7 @@ from tests.support.processes import AppProcess
 from tests.support.report import Report
 from tests.unit.test_cli import run
 
+pytestmark = pytest.mark.chaos
 REVOKED_WITHIN_S = 1.0
 NEW_PASSWORD = "another-good-password"
 

@@ -7,7 +7,7 @@ import time
 from realtime import Identity, Limits
 from realtime.broker_redis import RedisBroker, RedisOptions
 from realtime.testing import Client, Kit, MemoryLog
-from tests.realtime.families import LOG, TAIL, VALUE
+from tests.realtime.families import LOG, NO_PINGS, TAIL, VALUE
 from tests.realtime.waiting import until
 from tests.support.redis_server import RedisServer
 from tests.support.report import Report, sized
@@ -16,7 +16,7 @@ CHANNEL = "log:1"
 CLIENTS = 100
 FLOWING_WITHIN_S = sized(15.0, 3.0)
 """The figure is 3 s; five times that at commit size, where only zeros may fail."""
-LIMITS = Limits(ping_interval_s=3600)
+LIMITS = Limits(ping_interval_s=NO_PINGS)
 
 
 class Tally:
