@@ -138,7 +138,11 @@ class TestUse:
             await world.http.post(act, json={}, headers=admin.bearer)
             assert (await world.http.get(url, headers=headers)).status_code == 401
 
-    @pytest.mark.parametrize("spoilt", ["sic_", "sic_x", "sic_" + "0" * 49, new_key()])
+    @pytest.mark.parametrize(
+        "spoilt",
+        ["sic_", "sic_x", "sic_" + "0" * 49, new_key()],
+        ids=["empty", "short", "wrong sum", "nobody's"],
+    )
     async def test_unknown_and_misspelt_keys(self, nobody: httpx.AsyncClient, spoilt: str) -> None:
         """All alike: nobody."""
         answer = await nobody.get(f"{V1}/chat/conversations", headers=bearer(spoilt))
