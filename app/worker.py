@@ -17,7 +17,7 @@ from app.infra.housekeeping import Housekeeper
 from app.infra.job_runner import JobRunner, RunnerRules
 from app.infra.jobs import WAKE_CHANNEL as JOBS_CHANNEL
 from app.infra.llm import LanguageModel
-from app.infra.logs import configure_logs
+from app.infra.logs import adopt_library_logs
 from app.infra.notify import Listener
 from app.kit.ids import new_id
 from app.kit.tasks import end_task
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 async def run(settings: Settings) -> None:
     """Work until cancelled; then finish the running answers or hand them back, within 8 s."""
-    configure_logs(settings.log_format)
+    adopt_library_logs(settings.log_format)
     if not settings.smtp_url and settings.dev_outbox is None:
         log.warning("mail.no-server", effect="mails wait, then are given up: SICERDAS_SMTP_URL")
     model = model_of(settings)

@@ -185,7 +185,8 @@ def _checked(key: str) -> str:
 def _fingerprint(scope: Any, body: bytes) -> bytes:
     """What makes two requests the same: query, kind, body and the version they were made on; a
     form's boundary is random."""
-    version = (header(scope, b"if-match") or "").encode("latin-1")
+    named = header(scope, b"if-match")
+    version = b"" if named is None else b"=" + named.encode("latin-1")  # an empty one is not none
     kind = (header(scope, b"content-type") or "").encode("latin-1")
     boundary = BOUNDARY.search(kind)
     if boundary is not None:

@@ -175,6 +175,17 @@ class TestMe:
         answer = await learner.http.put(f"{V1}/users/me", json={"name": "New"}, headers=headers)
         assert code_of(answer) == (412, "precondition-failed")
 
+    @pytest.mark.parametrize("named", ["", '""', 'W/""', '"', "W/", '"1", "2"', "*, *", "x"])
+    async def test_an_if_match_that_names_no_version_is_refused(
+        self, learner: Person, named: str
+    ) -> None:
+        """Whoever sends the header wants a guard: an empty one changes nothing."""
+        before = (await learner.http.get(f"{V1}/users/me")).json()
+        headers = {"if-match": named}
+        answer = await learner.http.put(f"{V1}/users/me", json={"name": "New"}, headers=headers)
+        assert code_of(answer) == (400, "invalid-input")
+        assert (await learner.http.get(f"{V1}/users/me")).json() == before
+
     async def test_unchanged_profile_is_304(self, learner: Person) -> None:
         """If-None-Match saves the body."""
         tag = (await learner.http.get(f"{V1}/users/me")).headers["etag"]

@@ -76,10 +76,23 @@ async def test_other_body_under_the_same_key_is_refused(bench: Bench) -> None:
     assert await bench.effects("reused") == 1
 
 
-async def test_another_version_under_the_same_key_is_refused(bench: Bench) -> None:
-    """A change of what somebody else made of it is another request: no old answer hides that."""
-    await bench.send("version", key="version", headers={"if-match": '"1"'})
-    other = await bench.send("version", key="version", headers={"if-match": '"2"'})
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("other", {"if-match": '"1"'}, {"if-match": '"2"'}),
+        ("emptied", {"if-match": '"1"'}, {"if-match": ""}),
+        ("empty", {}, {"if-match": ""}),
+        ("none", {"if-match": ""}, {}),
+    ],
+)
+async def test_another_version_under_the_same_key_is_refused(
+    bench: Bench, name: str, first: dict[str, str], second: dict[str, str]
+) -> None:
+    """A change of what somebody else made of it is another request: no old answer hides that, nor
+    the refusal of an empty `If-Match`."""
+    key = f"version-{name}"
+    await bench.send("version", key=key, headers=first)
+    other = await bench.send("version", key=key, headers=second)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
 
 

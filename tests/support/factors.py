@@ -45,7 +45,8 @@ async def forget_steps(served: Served, user_id: int) -> None:
 
 
 async def make_stale(served: Served, person: Person) -> None:
-    """As if the last proof in all sessions of this person were 16 minutes old."""
+    """As if the last proof in all sessions of this person were 25 hours old: the tests' app asks
+    for a fresh one after a day."""
     await served.house.db.execute(
         "UPDATE sessions SET authenticated_at = now() - interval '25 hours' WHERE user_id = $1",
         person.id,
