@@ -5,6 +5,7 @@ Indexes: the primary keys, `(provider, subject)`, `identities_user`, `federation
 
 from asyncpg import Record
 
+from app.accounts.queries.mail_tokens import unless_held
 from app.accounts.queries.users import USER
 from app.infra.db import Queryable
 from app.infra.federation import Journey
@@ -96,7 +97,7 @@ async def lock_by_email(db: Queryable, email: str) -> Record | None:
 
 async def insert_verified_user(db: Queryable, email: str, name: str | None) -> Record | None:
     """A new account without a password; None when somebody took the address meanwhile."""
-    return await db.fetchrow(
+    row = await db.fetchrow(
         f"""
         INSERT INTO users (email, name, email_verified_at) VALUES ($1, $2, now())
         ON CONFLICT (email) DO NOTHING RETURNING {USER}
@@ -104,6 +105,7 @@ async def insert_verified_user(db: Queryable, email: str, name: str | None) -> R
         email,
         name,
     )
+    return await unless_held(db, row)
 
 
 async def insert_identity(
