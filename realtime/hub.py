@@ -26,6 +26,7 @@ class Hub:
         self._users: dict[str, set[Connection]] = {}
         self._sessions: dict[str, set[Connection]] = {}
         self._ended: dict[tuple[str, str], float] = {}
+        self._missed_until = NEVER
         """When a session or a user was last ended, kept longer than any `connect` can take."""
 
     def add(self, connection: Connection) -> None:
@@ -95,6 +96,14 @@ class Hub:
             return False
         keys = (("session", identity.session), ("user", identity.user))
         return any(self._ended.get(key, NEVER) >= then for key in keys)
+
+    def missed(self, now: float) -> None:
+        """Note that orders to end somebody may have been missed until this moment."""
+        self._missed_until = now
+
+    def may_have_missed(self, then: float) -> bool:
+        """Tell whether such an order may have been missed after a moment."""
+        return then < self._missed_until
 
     def with_session(self) -> list[Identity]:
         """List the identities of all connections that belong to a session."""

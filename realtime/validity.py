@@ -38,6 +38,7 @@ class Validity:
 
     def restored(self) -> None:
         """Orders may have been missed: ask now."""
+        self._hub.missed(self._clock())
         self._hurry.set()
 
     async def watch_for_ever(self) -> None:

@@ -5,7 +5,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.support.house import PASSWORD, MakePerson, Person
+from tests.support.house import PASSWORD, MakePerson, Person, Served
 from tests.support.mailbox import Mailbox
 from tests.support.mailed import (
     CHANGE,
@@ -63,6 +63,43 @@ class TestChangeEmail:
         for address in (thief, again):
             form = {"email": address, "password": PASSWORD}
             assert code_of(await nobody.post(LOGIN, json=form)) == (401, "wrong-credentials")
+
+    async def test_thief_cannot_sign_up_what_the_owner_takes_back(
+        self, nobody: httpx.AsyncClient, mailbox: Mailbox, person: MakePerson
+    ) -> None:
+        """Who moved an account away and opens another at its former address has not won it."""
+        someone, thief = await person(), new_email()
+        await someone.http.post(CHANGE, json={"email": thief})
+        await nobody.post(VERIFY, json={"token": await mailbox.token(thief, "/verify")})
+        form = {"email": someone.email, "password": NEW_PASSWORD}
+        assert code_of(await nobody.post(SIGNUP, json=form)) == (409, "email-taken")
+        undo = await mailbox.token(someone.email, "/verify")
+        answer = await nobody.post(VERIFY, json={"token": undo})
+        assert answer.json() == {"done": "restored"}
+
+    async def test_former_address_is_free_when_it_cannot_be_taken_back(
+        self, served: Served, nobody: httpx.AsyncClient, mailbox: Mailbox, person: MakePerson
+    ) -> None:
+        """The way back ends with its link; then anybody may have the address."""
+        someone, address = await person(), new_email()
+        await someone.http.post(CHANGE, json={"email": address})
+        await nobody.post(VERIFY, json={"token": await mailbox.token(address, "/verify")})
+        sql = "UPDATE mail_tokens SET expires_at = now() WHERE user_id = $1"
+        await served.house.db.execute(sql, someone.id)
+        form = {"email": someone.email, "password": NEW_PASSWORD}
+        assert (await nobody.post(SIGNUP, json=form)).status_code == 201
+
+    async def test_v7_4_3_thief_s_request_ends_with_the_thief_s_session(
+        self, nobody: httpx.AsyncClient, mailbox: Mailbox, person: MakePerson
+    ) -> None:
+        """A request that still waits when the password is reset mails nothing afterwards."""
+        someone, thief = await person(), new_email()
+        await ask(nobody, RESET, someone.email)
+        token = await mailbox.token(someone.email, "/reset")
+        await someone.http.post(CHANGE, json={"email": thief})
+        body = {"token": token, "password": NEW_PASSWORD}
+        assert (await nobody.post(RESET, json=body)).status_code == 204
+        assert await mailbox.to(thief) == []
 
     async def test_taken_address_looks_like_a_free_one(
         self, mailbox: Mailbox, person: MakePerson

@@ -1,5 +1,6 @@
 """What an operator may say of other providers, and what is refused at the start."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -152,3 +153,22 @@ async def test_old_thing_is_better_than_none() -> None:
     assert await cached.get() == 1
     clock.now += COOL_S + 1
     assert await cached.get() == 2
+
+
+async def test_v15_2_2_who_waited_for_a_failed_fetch_does_not_begin_another() -> None:
+    """Or each waits for all before: one slow failure at a time, however many strangers ask."""
+    tries = 0
+
+    async def fetch() -> int:
+        nonlocal tries
+        tries += 1
+        await asyncio.sleep(0)
+        raise FederationFault("away", "not there")
+
+    cached = Cached(fetch)
+    answers = await asyncio.gather(*(cached.get() for _ in range(10)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [FederationFault] * 10
+    assert tries == 1
+    with pytest.raises(FederationFault):
+        await cached.get()
+    assert tries == 2

@@ -121,6 +121,19 @@ async def test_v7_4_1_nothing_is_remembered_while_orders_may_be_missed(
     assert known.recall(cookie("a")) is None
 
 
+async def test_v7_4_1_what_was_remembered_before_an_outage_is_asked_anew(
+    known: KnownSessions, bus: MemoryBus, clock: ManualClock
+) -> None:
+    """An order that was given while the broker was away never arrives here."""
+    await known.authenticate(cookie("a"))
+    bus.down = True
+    clock.advance(1)
+    bus.restore()
+    assert known.recall(cookie("a")) is None
+    await known.authenticate(cookie("a"))
+    assert known.recall(cookie("a")) is not None
+
+
 async def test_memory_is_bounded(known: KnownSessions, store: Store, clock: ManualClock) -> None:
     """What is too old leaves when something new comes."""
     for number in range(20):

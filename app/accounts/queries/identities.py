@@ -5,10 +5,10 @@ Indexes: the primary keys, `(provider, subject)`, `identities_user`, `federation
 
 from asyncpg import Record
 
+from app.accounts.queries.mail_tokens import unless_held
 from app.accounts.queries.users import USER
 from app.infra.db import Queryable
 from app.infra.federation import Journey
-from app.kit.principal import Method
 
 SUBJECT_LOCK = 0x51C1
 """The first half of an advisory lock; the second is a hash of provider and subject."""
@@ -96,7 +96,7 @@ async def lock_by_email(db: Queryable, email: str) -> Record | None:
 
 async def insert_verified_user(db: Queryable, email: str, name: str | None) -> Record | None:
     """A new account without a password; None when somebody took the address meanwhile."""
-    return await db.fetchrow(
+    row = await db.fetchrow(
         f"""
         INSERT INTO users (email, name, email_verified_at) VALUES ($1, $2, now())
         ON CONFLICT (email) DO NOTHING RETURNING {USER}
@@ -104,6 +104,7 @@ async def insert_verified_user(db: Queryable, email: str, name: str | None) -> R
         email,
         name,
     )
+    return await unless_held(db, row)
 
 
 async def insert_identity(
@@ -159,19 +160,6 @@ async def delete_identity(db: Queryable, user_id: int, identity_id: str) -> str 
         user_id,
     )
     return provider
-
-
-async def delete_federated_sessions(db: Queryable, user_id: int, but: str) -> list[str]:
-    """End a person's sign-ins by any provider, but for one; the ids of those that ended."""
-    rows = await db.fetch(
-        """
-        DELETE FROM sessions WHERE user_id = $1 AND id <> $2 AND $3 = ANY (methods) RETURNING id
-        """,
-        user_id,
-        but,
-        Method.FEDERATED,
-    )
-    return [row["id"] for row in rows]
 
 
 async def has_password_or_passkey(db: Queryable, user_id: int) -> bool:

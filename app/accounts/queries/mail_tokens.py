@@ -70,6 +70,24 @@ async def has_token(db: Queryable, user_id: int, purpose: str, at: datetime) -> 
     return found is not None
 
 
+async def unless_held(db: Queryable, row: Record | None) -> Record | None:
+    """A row that was inserted just now; None, and no row, while an account may take its address
+    back: else whoever moved the account away would keep it by opening another there.
+
+    Asked after the insertion, which waits for a move that is on its way. Index: mail_tokens_undo.
+    """
+    if row is None:
+        return None
+    held = await db.fetchval(
+        "SELECT true FROM mail_tokens WHERE purpose = 'undo' AND email = $1 AND expires_at > now()",
+        row["email"],
+    )
+    if not held:
+        return row
+    await db.execute("DELETE FROM users WHERE id = $1", row["id"])
+    return None
+
+
 async def delete_tokens_of(db: Queryable, user_id: int, *, but: Sequence[str] = ()) -> None:
     """No link of a person is good any more, but for some kinds."""
     await db.execute(

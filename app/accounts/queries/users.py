@@ -5,6 +5,7 @@ from datetime import datetime
 from asyncpg import Record
 
 from app.accounts.queries.factors import has_second_factor
+from app.accounts.queries.mail_tokens import unless_held
 from app.accounts.schemas import ManagedUser, User, UserQuery
 from app.infra.db import Queryable
 from app.infra.listing import (
@@ -37,7 +38,7 @@ async def insert_user(
     db: Queryable, email: str, password_hash: str, name: str | None, language: Language = "en"
 ) -> Record | None:
     """The new row, or None when the address is taken."""
-    return await db.fetchrow(
+    row = await db.fetchrow(
         f"""
         INSERT INTO users (email, password_hash, name, language) VALUES ($1, $2, $3, $4)
         ON CONFLICT (email) DO NOTHING RETURNING {USER}
@@ -47,6 +48,7 @@ async def insert_user(
         name,
         language,
     )
+    return await unless_held(db, row)
 
 
 async def user_by_id(db: Queryable, user_id: int) -> Record | None:

@@ -75,6 +75,8 @@ class Asked(Struct, frozen=True):
     language: Language
     user_id: int | None = None
     """Whose new account it is, or who asks for another address."""
+    session_id: str | None = None
+    """In which session they ask; a request does not outlive it."""
 
 
 class LinkUnusable(BadRequest):

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from asyncpg import Connection, Record
 
-from app.accounts.queries import mail_tokens, users
+from app.accounts.queries import mail_tokens, sessions, users
 from app.accounts.schemas import Asked, AskedFor, Client, Purpose
 from app.accounts.service.events import normal_email
 from app.accounts.service.throttle import DoorThrottle
@@ -125,12 +125,16 @@ class Letterbox:
 
     async def _answer_change(self, tx: Connection, asked: Asked, taken_by: Record | None) -> None:
         """The new mailbox gets the link, unless it is an account's already: then its owner hears
-        of it, and whoever asked learns nothing."""
+        of it, and whoever asked learns nothing.
+
+        Whoever ends the session of a thief ends what it asked for, also while it waits here.
+        """
         if taken_by is not None:
             await self.notify(tx, _recipient(taken_by), "taken")
             return
         asking = await users.user_by_id(tx, asked.user_id or 0)
-        if asking is not None and not users.is_deactivated(asking, now()):
+        is_here = await sessions.hold_session(tx, asked.session_id or "")
+        if is_here and asking is not None and not users.is_deactivated(asking, now()):
             to = Recipient(asked.email, asked.language)
             await self.send_link(tx, asking["id"], Purpose.CHANGE, to)
 

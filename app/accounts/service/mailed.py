@@ -135,7 +135,9 @@ class MailedLinks:
             row = await locked(tx, principal.user_id, None)
             if row["email"] == address:
                 return
-            asked = Asked("change", address, client.language, principal.user_id)
+            asked = Asked(
+                "change", address, client.language, principal.user_id, principal.session_id
+            )
             await self._letterbox.enqueue(tx, asked)
             await self._letterbox.notify(tx, principal.user_id, "email-change-asked")
 

@@ -32,9 +32,15 @@ class Cached(Generic[T]):
         self._kept: T | None = None
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
+        self._failures = 0
+        self._fault: FederationFault | None = None
 
     async def get(self, *, anew: bool = False) -> T:
-        """The thing; `anew` asks for one that was fetched just now. Raises FederationFault."""
+        """The thing; `anew` asks for one that was fetched just now. Raises FederationFault.
+
+        Whoever waited for a fetch that failed shares its fault: in turn, each would wait longer.
+        """
+        failures = self._failures
         keep_s = COOL_S if anew else self._keep_s
         async with self._lock:
             kept = self._kept
@@ -42,10 +48,13 @@ class Cached(Generic[T]):
                 return kept
             if kept is not None and self._age(self._tried_at) < COOL_S:
                 return kept
+            if self._fault is not None and self._failures > failures:
+                raise FederationFault(self._fault.kind, self._fault.detail)
             self._tried_at = self._clock()
             try:
                 self._kept = await self._fetch()
-            except FederationFault:
+            except FederationFault as fault:
+                self._failures, self._fault = self._failures + 1, fault
                 if kept is None:
                     raise
                 return kept
