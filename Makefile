@@ -38,7 +38,7 @@ run: setup ## Start everything on this machine (SICERDAS_PORT, SICERDAS_DATA_DIR
 	@exec $(BIN)/python -m app dev
 
 test: setup ## Run all tests at their commit size
-	@$(PYTEST) -q -m "not bench" -n 2 --dist loadfile
+	@$(PYTEST) -q -n 2 --dist loadfile
 
 coverage: setup ## Measure which branches of realtime/ its own tests reach; fails below 99 %
 	@$(BIN)/coverage run --source=realtime -m pytest -q tests/realtime

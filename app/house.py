@@ -195,7 +195,7 @@ class House:
     def _rooms(self) -> list[Room]:
         """Who keeps something of people, in the order in which they forget."""
         others = (self.audit, self.catalog, self.interactions, self.reports, self.chat)
-        return [*others, OwnData(self.db)]
+        return [*others, OwnData(self.db, self.sessions)]
 
     def _furnish_mail(self, settings: Settings) -> None:
         """What goes out by mail, and the doors that a mail opens."""

@@ -30,7 +30,7 @@ from app.http.listening import listening_route
 from app.http.metrics import Metrics
 from app.http.origins import CALLED_ADDRESS
 from app.http.pages import Pages
-from app.http.params import no_null
+from app.http.params import no_guessing
 from app.http.problems import handlers
 from app.http.reach import within_reach
 from app.http.sessions import (
@@ -105,7 +105,7 @@ def create_app(settings: Settings) -> Litestar:
             *pages.routes(),
         ],
         dependencies=_dependencies(house),
-        guards=[signed_in, within_reach, no_null],
+        guards=[signed_in, within_reach, no_guessing],
         middleware=[
             SessionMiddleware(
                 Doors(

@@ -4,6 +4,7 @@ Litestar's `FromQuery` and `FromPath` drop the constraints of a msgspec `Meta`; 
 `QueryParameter` and `PathParameter` itself is checked. So every bounded parameter is declared here.
 """
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, get_args
 
@@ -30,16 +31,22 @@ OptionalYear = Annotated[int | None, QueryParameter(ge=-10_000, le=10_000)]
 OptionalMoment = Annotated[datetime | None, QueryParameter(), Meta(tz=True)]
 OptionalCursor = Annotated[str | None, QueryParameter(min_length=1, max_length=1024)]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)]
+BEGINS_WITH_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+"""As every moment of RFC 3339 does, section 5.6."""
 
 
-def no_null(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """An app-wide guard: `?role=null` is refused, where a lenient reader sees no filter at all.
+def no_guessing(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """An app-wide guard: `?role=null` is refused, where a lenient reader sees no filter at all, and
+    `?until=0.5`, where it sees half a second past 1970.
 
-    In free text it is a word like any other. Raises InvalidInput.
+    In free text `null` is a word like any other. Raises InvalidInput.
     """
     parameters = handler.parsed_fn_signature.parameters
     for name, value in connection.query_params.multi_items():
-        if name in parameters and value.lower() == "null":
-            kind = parameters[name].annotation
-            if str not in (kind, *get_args(kind)):
-                raise InvalidInput(errors=[FieldError(name, "leave it out instead of `null`")])
+        if name not in parameters:
+            continue
+        kinds = (parameters[name].annotation, *get_args(parameters[name].annotation))
+        if value.lower() == "null" and str not in kinds:
+            raise InvalidInput(errors=[FieldError(name, "leave it out instead of `null`")])
+        if datetime in kinds and not BEGINS_WITH_DATE.match(value):
+            raise InvalidInput(errors=[FieldError(name, "a moment such as 2026-11-22T10:00:00Z")])

@@ -263,6 +263,7 @@ async def test_v7_4_2_closed_account_stays_closed(
         "/\\evil.example",
         "/\t/evil.example",
         "/ok\r\nset-cookie: a=b",
+        "/ok\n",
         "javascript:alert(1)",
         "evil.example",
         "",

@@ -1,6 +1,5 @@
 """An admin in somebody's name: who may, what is out of reach, and how it ends."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -252,17 +251,6 @@ class TestEnd:
         await world.db.execute(move.format("id = $1"), inside.admin.principal.session_id, 31)
         assert await status_of(world, inside.token) == 401
 
-    @pytest.mark.parametrize("how", ["logout", "role", "sign-out", "deactivate", "delete"])
-    async def test_v8_3_2_ends_with_the_admin_within_a_second(self, world: World, how: str) -> None:
-        """With the session, the role or the account behind it, on open sockets as well."""
-        inside, boss = await enter(world), await world.someone(Role.ADMIN)
-        answer = await world.http.get(f"{V1}/realtime/token", headers=inside.headers)
-        async with connected(world.served.url, answer.json()["token"]) as wire:
-            await end_the_admin(world, how, inside, boss)
-            assert await asyncio.wait_for(wire.closed(), WITHIN_S) == 3503
-        assert await status_of(world, inside.token) == 401
-        assert await status_of(world, inside.person.token) == 200
-
     async def test_keys_of_the_person_are_not_touched(self, world: World) -> None:
         """A visit changes nothing of theirs."""
         person = await world.someone()
@@ -272,22 +260,6 @@ class TestEnd:
         await world.http.post(f"{V1}/auth/impersonation/end", headers=inside.headers)
         answer = await world.http.get(f"{V1}/chat/conversations", headers=bearer(made.key))
         assert answer.status_code == 200
-
-
-async def end_the_admin(world: World, how: str, inside: Inside, boss: Actor) -> None:
-    """One of the ways in which an admin stops being one."""
-    admin = inside.admin
-    url = f"{V1}/users/{admin.id}"
-    if how == "logout":
-        await world.http.post(f"{V1}/auth/logout", headers=admin.bearer)
-    elif how == "role":
-        await world.http.put(f"{url}/role", json={"role": "user"}, headers=boss.bearer)
-    elif how == "delete":
-        other = await world.session_of(admin.id)
-        session = f"{V1}/auth/sessions/{admin.principal.session_id}"
-        await world.http.delete(session, headers=other.bearer)
-    else:
-        await world.http.post(f"{url}/{how}", json={}, headers=boss.bearer)
 
 
 def cookies_of(answer: httpx.Response) -> dict[str, str]:

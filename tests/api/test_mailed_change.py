@@ -10,10 +10,12 @@ from tests.support.mailbox import Mailbox
 from tests.support.mailed import (
     CHANGE,
     LOGIN,
+    MAGIC,
     ME,
     NEW_PASSWORD,
     RESET,
     SIGNUP,
+    UNUSABLE,
     VERIFY,
     ask,
     code_of,
@@ -88,6 +90,19 @@ class TestChangeEmail:
         await served.house.db.execute(sql, someone.id)
         form = {"email": someone.email, "password": NEW_PASSWORD}
         assert (await nobody.post(SIGNUP, json=form)).status_code == 201
+
+    @pytest.mark.parametrize("door", [RESET, MAGIC])
+    async def test_links_to_the_former_address_are_worth_nothing(
+        self, nobody: httpx.AsyncClient, mailbox: Mailbox, person: MakePerson, door: str
+    ) -> None:
+        """Whoever left a mailbox leaves its reader nothing but the way back."""
+        someone, address = await person(), new_email()
+        await ask(nobody, door, someone.email)
+        token = await mailbox.token(someone.email, "/reset" if door == RESET else "/sign-in")
+        await someone.http.post(CHANGE, json={"email": address})
+        await nobody.post(VERIFY, json={"token": await mailbox.token(address, "/verify")})
+        body = {"token": token, **({"password": NEW_PASSWORD} if door == RESET else {})}
+        assert code_of(await nobody.post(door, json=body)) == UNUSABLE
 
     async def test_v7_4_3_thief_s_request_ends_with_the_thief_s_session(
         self, nobody: httpx.AsyncClient, mailbox: Mailbox, person: MakePerson

@@ -214,3 +214,8 @@ def test_no_trace_of_a_machine_or_registry() -> None:
             if TRACES.search(line):
                 found.append(f"{name}:{number}: {line.strip()[:80]}")
     assert found == []
+
+
+def test_a_benchmark_is_a_program() -> None:
+    """It prints JSON when somebody asks for it; no run of the tests depends on how fast it was."""
+    assert sorted((ROOT / "tests/load").glob("**/test_*.py")) == []

@@ -2,8 +2,8 @@
 
 import sys
 
-from tests.load import connects, fanout
+from tests.load import connects, fanout, guessing
 
 if __name__ == "__main__":
     sys.argv = sys.argv[:1]
-    raise SystemExit(fanout.main() | connects.main())
+    raise SystemExit(fanout.main() | connects.main() | guessing.main())

@@ -1,5 +1,6 @@
 """Passwords are taken as they are and kept as RFC 9106 says (ASVS 5.0, 6.2, 11.4)."""
 
+import asyncio
 import os
 import re
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.infra.passwords import Passwords
+from app.infra.passwords import MAX_WAITING, Passwords
+from app.kit.errors import Unavailable
 from app.settings import Settings
 from tests.support.world import World
 
@@ -83,6 +85,26 @@ def test_v15_2_2_hashing_stands_back_behind_answers() -> None:
     try:
         assert look.result() == 19 > own
     finally:
+        passwords.close()
+
+
+async def test_v15_2_2_few_wait_for_their_hash() -> None:
+    """A class may sign in at once; whoever would wait too long hears so."""
+    passwords = Passwords(time_cost=1, memory_kib=8, parallelism=1, concurrency=1)
+    held = threading.Event()
+    passwords._pool.submit(held.wait)
+    waiting = [
+        asyncio.create_task(passwords.hash(f"password {number}")) for number in range(MAX_WAITING)
+    ]
+    try:
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable):
+            await passwords.hash("one too many")
+        held.set()
+        assert len(set(await asyncio.gather(*waiting))) == len(waiting)
+        await passwords.hash("there is room again")
+    finally:
+        held.set()
         passwords.close()
 
 

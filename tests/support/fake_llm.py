@@ -198,6 +198,13 @@ def _chunked(writer: asyncio.StreamWriter, data: bytes) -> None:
 @pytest.fixture(scope="session")
 def fake_llm() -> Iterator[FakeLLM]:
     """The scripted model server of the run."""
+    with scripted_model() as fake:
+        yield fake
+
+
+@contextmanager
+def scripted_model() -> Iterator[FakeLLM]:
+    """Serve in a thread of its own."""
     fake = FakeLLM()
     server = _Server(fake)
     thread = threading.Thread(target=server.run, name="fake-llm", daemon=True)

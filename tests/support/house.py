@@ -62,6 +62,7 @@ async def serve(settings: Settings) -> AsyncIterator[Served]:
         ws_max_size=65_536,
         ws_per_message_deflate=False,
         log_config=None,
+        access_log=False,
         timeout_graceful_shutdown=2,
         lifespan="on",
     )

@@ -9,7 +9,6 @@ from app.accounts.queries.mail_tokens import unless_held
 from app.accounts.queries.users import USER
 from app.infra.db import Queryable
 from app.infra.federation import Journey
-from app.kit.principal import Method
 
 SUBJECT_LOCK = 0x51C1
 """The first half of an advisory lock; the second is a hash of provider and subject."""
@@ -161,19 +160,6 @@ async def delete_identity(db: Queryable, user_id: int, identity_id: str) -> str 
         user_id,
     )
     return provider
-
-
-async def delete_federated_sessions(db: Queryable, user_id: int, but: str) -> list[str]:
-    """End a person's sign-ins by any provider, but for one; the ids of those that ended."""
-    rows = await db.fetch(
-        """
-        DELETE FROM sessions WHERE user_id = $1 AND id <> $2 AND $3 = ANY (methods) RETURNING id
-        """,
-        user_id,
-        but,
-        Method.FEDERATED,
-    )
-    return [row["id"] for row in rows]
 
 
 async def has_password_or_passkey(db: Queryable, user_id: int) -> bool:

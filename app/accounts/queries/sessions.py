@@ -214,6 +214,15 @@ async def delete_sessions_of(db: Queryable, user_id: int, *, but: str | None = N
     return await _delete(db, "user_id = $1 AND id IS DISTINCT FROM $2", user_id, but)
 
 
+async def delete_sessions_by(db: Queryable, user_id: int, method: Method, *, but: str) -> list[str]:
+    """The same of a person's sign-ins that this method had a part in."""
+    waiting = "DELETE FROM second_steps WHERE user_id = $1 AND $2 = ANY (methods)"
+    await db.execute(waiting, user_id, method)
+    return await _delete(
+        db, "user_id = $1 AND $2 = ANY (methods) AND id <> $3", user_id, method, but
+    )
+
+
 async def _delete(db: Queryable, which: str, *args: object) -> list[str]:
     """The constraint would end what they opened as well, but would not say which those are."""
     rows: list[Any] = await db.fetch(

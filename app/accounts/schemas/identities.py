@@ -12,12 +12,12 @@ OwnPath = Annotated[
     str,
     Meta(
         max_length=500,
-        pattern=r"^/(?![/\\])[\x21-\x5b\x5d-\x7e]*$",
+        pattern=r"^/(?![/\\]|[^\n]*\n)[\x21-\x5b\x5d-\x7e]*$",
         examples=["/account"],
     ),
 ]
 """A path of our own pages, percent-encoded: no host can stand in it, and no white space or
-backslash that a browser would turn into the beginning of one."""
+backslash that a browser would turn into the beginning of one. `$` alone lets a line end pass."""
 
 
 class StartSignIn(Struct, frozen=True, forbid_unknown_fields=True):

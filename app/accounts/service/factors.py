@@ -167,12 +167,13 @@ class FactorSettings:
                 raise NotFound
             state = await factors.enrolled(tx, user_id)
             await factors.delete_all_factors(tx, user_id)
-            ended = len(await sessions.delete_sessions_of(tx, user_id))
-            detail = {"totp": state["totp"], "passkeys": state["passkeys"], "sessions": ended}
+            ended = await sessions.delete_sessions_of(tx, user_id)
+            counts = {"passkeys": state["passkeys"], "sessions": len(ended)}
+            detail = {"totp": state["totp"], **counts}
             await self._letterbox.notify(tx, user_id, "factors-reset")
             await self._record(tx, actor, "user.factors-reset", user_id, detail)
         await self._end_user_sockets(str(user_id))
-        return ended
+        return await self._sessions.close_sockets(ended)
 
     async def trim(self) -> None:
         """Forget sign-ins and challenges that wait no more."""

@@ -12,7 +12,7 @@ import msgspec
 from asyncpg import Connection, Record
 
 from app.accounts import policy
-from app.accounts.queries import identities, users
+from app.accounts.queries import identities, sessions, users
 from app.accounts.schemas import (
     Admission,
     Client,
@@ -114,8 +114,8 @@ class Identities:
             if provider is None:
                 raise NotFound
             await self._keep_a_way_in(tx, principal.user_id)
-            ended = await identities.delete_federated_sessions(
-                tx, principal.user_id, principal.session_id
+            ended = await sessions.delete_sessions_by(
+                tx, principal.user_id, Method.FEDERATED, but=principal.session_id
             )
             detail = {"provider": provider}
             await self._told(tx, principal, principal.user_id, "identity-unlinked", detail)

@@ -43,6 +43,8 @@ from app.kit.principal import Method, Principal
 from app.kit.secret import token_hash
 
 CONFIRMING = (Purpose.VERIFY, Purpose.CHANGE, Purpose.UNDO)
+ELSEWHERE = (Purpose.CHANGE, Purpose.UNDO)
+"""Sent to a mailbox that the account is to have, not to the one that it has."""
 
 
 class MailedLinks:
@@ -149,7 +151,7 @@ class MailedLinks:
             row, link = await self._take(tx, token, CONFIRMING)
             done: Literal["confirmed", "changed", "restored"] = "confirmed"
             if link["purpose"] == Purpose.VERIFY:
-                row = await self._confirm(tx, row, link)
+                row = await users.set_address(tx, row["id"], row["email"])
             elif link["purpose"] == Purpose.CHANGE:
                 row, done = await self._move(tx, row, link["email"]), "changed"
             else:
@@ -173,12 +175,9 @@ class MailedLinks:
         link = await mail_tokens.use_token(tx, secret, purposes, at) if row else None
         if row is None or link is None or users.is_deactivated(row, at):
             raise LinkUnusable
-        return row, link
-
-    async def _confirm(self, tx: Connection, row: Record, link: Record) -> Record:
-        if row["email"] != link["email"]:
+        if link["purpose"] not in ELSEWHERE and link["email"] != row["email"]:
             raise LinkUnusable
-        return await users.set_address(tx, row["id"], row["email"])
+        return row, link
 
     async def _move(self, tx: Connection, row: Record, address: str) -> Record:
         """To the new address; the former one is told how to undo it, for a week."""

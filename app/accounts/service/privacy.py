@@ -15,7 +15,7 @@ import msgspec
 from asyncpg import Connection, Record
 
 from app.accounts.policy import require_fresh
-from app.accounts.queries import exports, personal, users
+from app.accounts.queries import exports, personal, sessions, users
 from app.accounts.schemas import LastAdmin, user_channel
 from app.accounts.schemas.privacy import (
     ArchivesForgotten,
@@ -26,6 +26,7 @@ from app.accounts.schemas.privacy import (
     ExportState,
 )
 from app.accounts.service.letterbox import Letterbox
+from app.accounts.service.sessions import Sessions
 from app.audit.service import Audit
 from app.infra.db import Database, Queryable
 from app.infra.jobs import Job, Jobs
@@ -34,7 +35,7 @@ from app.infra.storage import ObjectMissing, Storage
 from app.kit.clock import now
 from app.kit.errors import NotFound
 from app.kit.ids import new_id
-from app.kit.personal import Afterwards, Sections, nothing_afterwards
+from app.kit.personal import Afterwards, Sections
 from app.kit.principal import Principal, Role
 from app.kit.secret import Secret
 from app.settings import Settings
@@ -221,17 +222,23 @@ class Privacy:
 class OwnData:
     """What accounts themselves keep."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, live: Sessions) -> None:
         self._db = db
+        self._live = live
 
     async def personal_data(self, user_id: int) -> Sections:
         """Profile, sessions, keys, factors, identities."""
         return await personal.personal_rows(self._db, user_id)
 
     async def forget(self, tx: Queryable, user_id: int) -> Afterwards:
-        """All of it; the account's number stays."""
+        """All of it; the account's number stays. Sockets in others' names close as well."""
+        ended = await sessions.delete_sessions_of(tx, user_id)
         await personal.forget_rows(tx, user_id, user_channel(user_id))
-        return nothing_afterwards
+
+        async def close() -> None:
+            await self._live.close_sockets(ended)
+
+        return close
 
 
 def _is_open(row: Record) -> bool:
