@@ -6,7 +6,7 @@ import { ApiError } from '@sicerdas/client';
 import { explain } from '../lib/errors.ts';
 import { date, t } from '../lib/i18n.ts';
 import { useTitle } from '../lib/page.ts';
-import { api, me } from '../lib/session.ts';
+import { api, impersonator, me } from '../lib/session.ts';
 import { leave } from '../lib/leave.ts';
 import { toast } from '../lib/toast.ts';
 import { AddressSection } from '../ui/AddressForm.tsx';
@@ -31,7 +31,7 @@ export function Account() {
         <Security />
         <LinkedAccounts />
         <ApiKeys />
-        <PersonalData />
+        {impersonator.value === null && <PersonalData />}
       </Guarded>
     </div>
   );
