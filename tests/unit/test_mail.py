@@ -193,6 +193,18 @@ class TestPostman:
         assert (mail.to, mail.subject) == (TO, "Buat kata sandi baru")
         assert mail.links[0] == VALUES["link"]
 
+    async def test_outbox_is_read_while_a_newer_mail_pushes_an_old_one_out(
+        self, tmp_path: Path
+    ) -> None:
+        """What has gone between the look and the reading is not shown, and no fault."""
+        gone = tmp_path / "gone.eml"
+
+        class Pushed(DevOutbox):
+            def _paths(self) -> list[Path]:
+                return [gone]
+
+        assert await Pushed(tmp_path).newest() == []
+
     async def test_server_comes_back(self, db: Database, tmp_path: Path) -> None:
         """A mail that could not leave leaves later, as the same mail."""
         server = Moody(tmp_path)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from datetime import datetime
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -56,11 +57,15 @@ class DevOutbox:
         return sorted(self._folder.glob("*.eml"), reverse=True)
 
     def _read_all(self) -> list[KeptMail]:
-        return [_kept(path) for path in self._paths()]
+        found = []
+        for path in self._paths():
+            with suppress(FileNotFoundError):  # a newer one has just pushed it out
+                found.append(_kept(path, path.read_bytes()))
+        return found
 
 
-def _kept(path: Path) -> KeptMail:
-    message = message_from_bytes(path.read_bytes(), policy=default)
+def _kept(path: Path, raw: bytes) -> KeptMail:
+    message = message_from_bytes(raw, policy=default)
     part = message.get_body(("plain",))
     text = part.get_content().replace("\r\n", "\n") if part else ""
     return KeptMail(
