@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,13 @@ MODULES = {
 def trees() -> Iterator[tuple[str, ast.Module]]:
     """Every module of the product, parsed."""
     for name, path in sorted(MODULES.items()):
-        yield name, ast.parse(path.read_text())
+        yield name, parsed(path)
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Once for all rules: a dozen of them read every module."""
+    return ast.parse(path.read_text())
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import httpx
 import pytest
@@ -47,10 +48,17 @@ class Person:
 MakePerson = Callable[..., Awaitable[Person]]
 
 
+@cache
+def structured_logs() -> None:
+    """Once: a logger keeps the processors that it first used, and a test that captures what is
+    logged would wait at others."""
+    configure_logs("json")
+
+
 @asynccontextmanager
 async def serve(settings: Settings) -> AsyncIterator[Served]:
     """The app on a free loopback port, in this event loop, with the same options as `serve`."""
-    configure_logs("json")
+    structured_logs()
     app = create_app(settings)
     # asyncio turns Nagle's delay (40 ms an answer) off only where the protocol is named.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -20,6 +20,8 @@ from app.infra.ratelimit_redis import FAULTS, RedisCounters
 from app.kit.errors import TooManyRequests
 from tests.support.redis_server import RedisServer
 
+PATIENT_S = 10.0
+"""Counting is what is tried; how soon one gives up on Redis has its own tests."""
 TEN = Rate("test-ten", 10, 3600.0)
 SLOWING = Backoff("test-slowing", 3, 60.0, 200.0, 3600.0)
 
@@ -134,7 +136,7 @@ async def test_counters_of_one_process_are_bounded() -> None:
 async def test_two_processes_share_one_counter(redis_server_url: str) -> None:
     """Two limiters on one Redis allow together what one would."""
     prefix = f"t{uuid4().hex}:"
-    both = [RedisCounters(redis_server_url, prefix=prefix) for _ in range(2)]
+    both = [RedisCounters(redis_server_url, prefix=prefix, timeout_s=PATIENT_S) for _ in range(2)]
     answers = await asyncio.gather(*(both[n % 2].charge(((TEN, "a"),)) for n in range(60)))
     assert answers.count(None) == 10
     for one in both:
