@@ -120,13 +120,14 @@ class House:
             second_step_s=settings.second_step_s,
         )
         self.throttle = DoorThrottle(self.limiter, settings)
+        self.weak_passwords = WeakPasswords()
         self._furnish_mail(settings)
         self.accounts = Accounts(
             self.db,
             self.sessions,
             self.doorway,
             self.passwords,
-            WeakPasswords(),
+            self.weak_passwords,
             self.throttle,
             self.audit,
             self.log,
@@ -214,7 +215,7 @@ class House:
             self.doorway,
             self.letterbox,
             self.passwords,
-            WeakPasswords(),
+            self.weak_passwords,
             self.throttle,
             self.audit,
             self.log,
