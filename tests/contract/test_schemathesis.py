@@ -64,7 +64,6 @@ class Said:
     text: str
 
 
-
 @pytest.fixture(scope="module")
 async def own_app(
     settings: Settings, new_database: Callable[[], Database]
