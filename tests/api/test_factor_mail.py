@@ -5,7 +5,6 @@ import pytest
 
 from app.kit.ids import new_id
 from app.kit.principal import Role
-from tests.api.test_passkeys import add
 from tests.support.authenticator import Authenticator
 from tests.support.factors import V1, Enrolled, enrol, first_step, second_step, step_token
 from tests.support.house import MakePerson, Person, Served
@@ -20,6 +19,7 @@ from tests.support.mailed import (
     ask,
     new_email,
 )
+from tests.support.passkeys import add
 
 ADDED = "Your two-step sign-in has changed"
 FACTOR_TABLES = ("totp_secrets", "passkeys", "recovery_codes")
