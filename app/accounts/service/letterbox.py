@@ -14,6 +14,7 @@ from asyncpg import Connection, Record
 from app.accounts.queries import mail_tokens, sessions, users
 from app.accounts.schemas import Asked, AskedFor, Client, KeptWay, Purpose
 from app.accounts.service.events import normal_email
+from app.accounts.service.sign_up_marks import SignUpMarks
 from app.accounts.service.throttle import DoorThrottle
 from app.infra.db import Database, Queryable
 from app.infra.jobs import Job, Jobs
@@ -51,6 +52,7 @@ class Letterbox:
     def __init__(
         self, db: Database, jobs: Jobs, postman: Postman, throttle: DoorThrottle, settings: Settings
     ) -> None:
+        self.marks = SignUpMarks(settings.secret, lifetime_s=settings.verify_link_s)
         self._db = db
         self._jobs = jobs
         self._postman = postman

@@ -22,9 +22,12 @@ from app.accounts.schemas import (
     EmailTaken,
     KeptWay,
     LinkUnusable,
+    PasswordNeeded,
     PasswordTooCommon,
     Purpose,
     ResetPassword,
+    UseMailedLink,
+    WrongPassword,
     user_channel,
 )
 from app.accounts.service.doorway import Doorway
@@ -44,6 +47,7 @@ from app.kit.principal import Method, Principal
 from app.kit.secret import token_hash
 
 CONFIRMING = (Purpose.VERIFY, Purpose.CHANGE, Purpose.UNDO)
+SETTING = (Purpose.RESET, Purpose.VERIFY)
 ELSEWHERE = (Purpose.CHANGE, Purpose.UNDO)
 """Sent to a mailbox that the account is to have, not to the one that it has."""
 
@@ -99,12 +103,13 @@ class MailedLinks:
 
     async def reset_password(self, form: ResetPassword, client: Client) -> None:
         """Another password. All sessions, sockets, API keys and other links of the person end:
-        who resets by mail may have lost the account to somebody who made a key.
+        who resets by mail may have lost the account to somebody who made a key. The link that
+        confirms an address does the same while nobody has confirmed it.
 
         Raises TooManyRequests, LinkUnusable, PasswordTooCommon.
         """
         await self._throttle.admit_link(client.address)
-        owner = await mail_tokens.owner_of(self._db, token_hash(form.token), [Purpose.RESET], now())
+        owner = await mail_tokens.owner_of(self._db, token_hash(form.token), SETTING, now())
         if owner is None:
             raise LinkUnusable
         email = owner["stored_email"]
@@ -113,7 +118,9 @@ class MailedLinks:
             raise PasswordTooCommon
         new_hash = await self._passwords.hash(form.password)
         async with self._db.transaction() as tx:
-            row, _ = await self._take(tx, form.token, [Purpose.RESET])
+            row, link = await self._take(tx, form.token, SETTING)
+            if link["purpose"] == Purpose.VERIFY and row["email_verified_at"] is not None:
+                raise LinkUnusable  # it lives for longer than a link to set a password may
             user_id = row["id"]
             await users.set_password_hash(tx, user_id, new_hash)
             if row["email_verified_at"] is None:  # see `sign_in`: they are not this owner's
@@ -146,13 +153,19 @@ class MailedLinks:
             await self._letterbox.enqueue(tx, asked)
             await self._letterbox.notify(tx, principal.user_id, "email-change-asked")
 
-    async def confirm(self, token: str, client: Client) -> AddressConfirmed:
-        """The mailbox answers. Raises TooManyRequests, LinkUnusable, EmailTaken."""
+    async def confirm(
+        self, form: UseMailedLink, viewer: Principal | None, mark: str | None, client: Client
+    ) -> AddressConfirmed:
+        """The mailbox answers; `viewer` and `mark` are what its reader's browser shows of itself.
+
+        Raises TooManyRequests, LinkUnusable, EmailTaken, PasswordNeeded, WrongPassword.
+        """
         await self._throttle.admit_link(client.address)
+        await self._check_who_signed_up(form, viewer, mark, client)
         ended: list[str] = []
         kept: list[KeptWay] = []
         async with self._db.transaction() as tx:
-            row, link = await self._take(tx, token, CONFIRMING)
+            row, link = await self._take(tx, form.token, CONFIRMING)
             done: Literal["confirmed", "changed", "restored"] = "confirmed"
             if link["purpose"] == Purpose.VERIFY:
                 row = await users.set_address(tx, row["id"], row["email"])
@@ -167,6 +180,30 @@ class MailedLinks:
         return AddressConfirmed(done, kept)
 
     # --- steps
+
+    async def _check_who_signed_up(
+        self, form: UseMailedLink, viewer: Principal | None, mark: str | None, client: Client
+    ) -> None:
+        """A stranger may have signed up with this address, and waits with the password for its
+        owner to press a button. So whoever confirms it is who signed up: by the browser, or by the
+        password, which cannot change meanwhile without ending the link.
+        """
+        owner = await mail_tokens.owner_of(
+            self._db, token_hash(form.token), [Purpose.VERIFY], now()
+        )
+        if owner is None or owner["is_verified"] or owner["email"] != owner["stored_email"]:
+            return
+        user_id, email = owner["user_id"], owner["email"]
+        if user_id in {_person(viewer), self._letterbox.marks.read(mark)}:
+            return
+        if form.password is None:
+            raise PasswordNeeded
+        await self._throttle.admit_login(email, client.address)
+        row = await users.credentials_by_id(self._db, user_id)
+        known_hash = row["password_hash"] if row else None
+        if not await self._passwords.verify(known_hash, form.password):
+            raise WrongPassword
+        await self._throttle.forgive(email)
 
     async def _take(
         self, tx: Connection, token: str, purposes: Sequence[Purpose]
@@ -226,3 +263,10 @@ class MailedLinks:
         await self._audit.record(
             tx, actor=user_id, action=action, target_type="user", target_id=user_id
         )
+
+
+def _person(viewer: Principal | None) -> int | None:
+    """Whose session it is; an admin in somebody's name and a program are not that person."""
+    if viewer is None or viewer.impersonator_id is not None or viewer.key_id is not None:
+        return None
+    return viewer.user_id

@@ -12,6 +12,10 @@ export const mailed = {
   'verify.title': 'Confirm your address',
   'verify.why': 'One more step, so that no mail scanner takes it for you.',
   'verify.act': 'Confirm',
+  'verify.chosenWhy': 'You did not sign up in this browser. Enter the password that you chose then, so that nobody else’s counts.',
+  'verify.chosen': 'The password you chose',
+  'verify.another': 'I do not know it: set a new one',
+  'verify.anotherWhy': 'It confirms the address, and whatever was set up with another password ends.',
   'verify.confirmed': 'Thank you. Your address is confirmed.',
   'verify.changed': 'Thank you. Your account uses this address from now on.',
   'verify.restored': 'Your account is back at this address, everybody is logged out, and its API keys have ended. A mail with a link for a new password is on its way.',
@@ -50,5 +54,6 @@ export const mailed = {
   'address.sent': 'If the address can be used, a link is on its way to it.',
 
   'error.link-unusable': 'This link was used, has expired, or was replaced by a newer one.',
+  'error.password-needed': 'Enter the password that was chosen at the sign-up, or set a new one.',
   'error.deceptive-address': 'This address mixes scripts or uses signs that addresses do not have.',
 } as const;

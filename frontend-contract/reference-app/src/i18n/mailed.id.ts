@@ -14,6 +14,10 @@ export const mailed: Record<keyof typeof en, string> = {
   'verify.title': 'Konfirmasikan alamat Anda',
   'verify.why': 'Satu langkah lagi, agar bukan pemindai surel yang melakukannya untuk Anda.',
   'verify.act': 'Konfirmasi',
+  'verify.chosenWhy': 'Anda tidak mendaftar di peramban ini. Masukkan kata sandi yang Anda pilih saat itu, agar kata sandi orang lain tidak berlaku.',
+  'verify.chosen': 'Kata sandi yang Anda pilih',
+  'verify.another': 'Saya tidak tahu: buat yang baru',
+  'verify.anotherWhy': 'Ini mengonfirmasi alamat, dan semua yang dibuat dengan kata sandi lain berakhir.',
   'verify.confirmed': 'Terima kasih. Alamat Anda sudah dikonfirmasi.',
   'verify.changed': 'Terima kasih. Mulai sekarang akun Anda memakai alamat ini.',
   'verify.restored': 'Akun Anda kembali ke alamat ini, semua orang sudah dikeluarkan, dan kunci API-nya sudah berakhir. Surel dengan tautan untuk kata sandi baru sedang dikirim.',
@@ -52,5 +56,6 @@ export const mailed: Record<keyof typeof en, string> = {
   'address.sent': 'Jika alamat itu dapat dipakai, tautannya sedang dikirim ke sana.',
 
   'error.link-unusable': 'Tautan ini sudah dipakai, kedaluwarsa, atau diganti dengan yang lebih baru.',
+  'error.password-needed': 'Masukkan kata sandi yang dipilih saat mendaftar, atau buat yang baru.',
   'error.deceptive-address': 'Alamat ini mencampur aksara atau memakai tanda yang tidak ada dalam alamat.',
 };
