@@ -1635,10 +1635,14 @@ export interface components {
         /**
          * AddressConfirmed
          * @description What the link did: confirmed an address, changed it, or brought the former one back.
+         *
+         *         `kept` is for the last: the mailbox alone does not go around them, but its owner looks whether
+         *         they are all their own.
          */
         AddressConfirmed: {
             /** @enum {unknown} */
             done: "changed" | "confirmed" | "restored";
+            kept: components["schemas"]["KeptWay"][];
         };
         /**
          * Answer
@@ -2200,6 +2204,18 @@ export interface components {
             text: string;
             /** @enum {unknown} */
             type: "interrupted";
+        };
+        /**
+         * KeptWay
+         * @description A way into an account that was there before it was moved away, and stays.
+         *
+         *         `name` is what its owner called a passkey, or an account's provider.
+         */
+        KeptWay: {
+            /** @enum {unknown} */
+            kind: "identity" | "passkey" | "totp";
+            name: string;
+            since: string;
         };
         /**
          * LogIn

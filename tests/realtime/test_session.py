@@ -59,7 +59,7 @@ class TestConnect:
         """An expired token is replaced on the same connection."""
         session = new_session()
         session.receive('{"id":1,"connect":{"token":"old"}}\n{"id":2,"ping":{}}', 0)
-        assert codes_of(session.refused(1, BAD_REQUEST.error())) == [107]
+        assert codes_of(session.refused(1, BAD_REQUEST.error(), 0)) == [107]
         assert session.receive('{"id":3,"connect":{"token":"new"}}', 0) == [Authenticate(3, "new")]
         assert len(session.connected(3, LEARNER, expires_in=None, now=0)) == 1
 
@@ -69,7 +69,7 @@ class TestConnect:
         session.receive('{"id":1,"connect":{}}', 0)
         session.lost()
         assert session.connected(1, LEARNER, expires_in=None, now=0) == []
-        assert session.refused(1, BAD_REQUEST.error()) == []
+        assert session.refused(1, BAD_REQUEST.error(), 0) == []
 
     def test_the_preset_identity_is_the_cookies_or_nobodys(self) -> None:
         """Without token the transport's knowledge counts."""
@@ -86,6 +86,17 @@ class TestTime:
         assert session.tick(7.9) == []
         assert close_code(session.tick(8)) == 3502
         assert session.tick(9) == []
+
+    def test_the_time_of_our_own_check_is_not_the_clients(self) -> None:
+        """A store that takes long must not send away for good who spoke in time; after a refusal
+        the rest of the time counts."""
+        session = new_session()
+        session.receive('{"id":1,"connect":{"token":"t"}}', 5)
+        assert session.tick(14) == []
+        assert codes_of(session.refused(1, BAD_REQUEST.error(), 15)) == [107]
+        assert session.deadline == 18
+        assert session.tick(17.9) == []
+        assert close_code(session.tick(18)) == 3502
 
     def test_pings_and_missing_pong(self) -> None:
         """Every 25 s comes a ping; 8 s without pong end the connection."""

@@ -1,5 +1,6 @@
 """What goes in and out of the doors that mail opens."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -58,10 +59,26 @@ class ChangeEmail(Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
 
 
+class KeptWay(Struct, frozen=True):
+    """A way into an account that was there before it was moved away, and stays.
+
+    `name` is what its owner called a passkey, or an account's provider.
+    """
+
+    kind: Literal["totp", "passkey", "identity"]
+    name: str
+    since: datetime
+
+
 class AddressConfirmed(Struct, frozen=True):
-    """What the link did: confirmed an address, changed it, or brought the former one back."""
+    """What the link did: confirmed an address, changed it, or brought the former one back.
+
+    `kept` is for the last: the mailbox alone does not go around them, but its owner looks whether
+    they are all their own.
+    """
 
     done: Literal["confirmed", "changed", "restored"]
+    kept: list[KeptWay]
 
 
 class Asked(Struct, frozen=True):

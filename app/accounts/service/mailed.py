@@ -11,7 +11,7 @@ import asyncpg
 from asyncpg import Connection, Record
 
 from app.accounts import policy
-from app.accounts.queries import mail_tokens, sessions, users, ways_in
+from app.accounts.queries import keys, mail_tokens, sessions, users, ways_in
 from app.accounts.schemas import (
     AddressConfirmed,
     Admission,
@@ -20,6 +20,7 @@ from app.accounts.schemas import (
     Client,
     DeceptiveAddress,
     EmailTaken,
+    KeptWay,
     LinkUnusable,
     PasswordTooCommon,
     Purpose,
@@ -97,7 +98,8 @@ class MailedLinks:
         return admission
 
     async def reset_password(self, form: ResetPassword, client: Client) -> None:
-        """Another password. All sessions, sockets and other links of the person end.
+        """Another password. All sessions, sockets, API keys and other links of the person end:
+        who resets by mail may have lost the account to somebody who made a key.
 
         Raises TooManyRequests, LinkUnusable, PasswordTooCommon.
         """
@@ -118,7 +120,8 @@ class MailedLinks:
                 await ways_in.forget_ways_in(tx, user_id)
             await users.set_address(tx, user_id, row["email"])
             ended = await sessions.delete_sessions_of(tx, user_id)
-            await self._letterbox.changed_password(tx, user_id)
+            await keys.delete_keys_of(tx, user_id)
+            await self._letterbox.changed_password(tx, user_id, by_mail=True)
             await self._record(tx, user_id, "user.password-reset")
         await self._throttle.forgive(email)
         await self._sessions.close_sockets(ended)
@@ -147,6 +150,7 @@ class MailedLinks:
         """The mailbox answers. Raises TooManyRequests, LinkUnusable, EmailTaken."""
         await self._throttle.admit_link(client.address)
         ended: list[str] = []
+        kept: list[KeptWay] = []
         async with self._db.transaction() as tx:
             row, link = await self._take(tx, token, CONFIRMING)
             done: Literal["confirmed", "changed", "restored"] = "confirmed"
@@ -155,12 +159,12 @@ class MailedLinks:
             elif link["purpose"] == Purpose.CHANGE:
                 row, done = await self._move(tx, row, link["email"]), "changed"
             else:
-                row, ended = await self._move_back(tx, row, link)
+                row, ended, kept = await self._move_back(tx, row, link)
                 done = "restored"
             user, publication = await announce(tx, self._log, row)
         await self._publish_log(user_channel(user.id), publication)
         await self._sessions.close_sockets(ended)
-        return AddressConfirmed(done)
+        return AddressConfirmed(done, kept)
 
     # --- steps
 
@@ -191,22 +195,25 @@ class MailedLinks:
 
     async def _move_back(
         self, tx: Connection, row: Record, link: Record
-    ) -> tuple[Record, list[str]]:
+    ) -> tuple[Record, list[str], list[KeptWay]]:
         """To the address of before; whoever moved it may know the password, so that ends too.
 
-        Every other way in since then goes as well. Factors from before the move stay: the former
-        mailbox alone must not go around them.
+        Every other way in since then goes as well, and all API keys, which nobody signs in with.
+        Factors and linked accounts from before the move stay: the former mailbox alone must not go
+        around them. Its owner is told which these are: the thief may have made one before.
         """
         address = link["email"]
         row = await self._set_address(tx, row, address)
         await users.set_password_hash(tx, row["id"], None)
         await ways_in.forget_ways_in(tx, row["id"], since=link["created_at"])
+        await keys.delete_keys_of(tx, row["id"])
         await mail_tokens.delete_tokens_of(tx, row["id"])
         ended = await sessions.delete_sessions_of(tx, row["id"])
         to = Recipient(address, row["language"])
-        await self._letterbox.send_link(tx, row["id"], Purpose.RESET, to)
+        kept = await ways_in.ways_kept(tx, row["id"])
+        await self._letterbox.send_link(tx, row["id"], Purpose.RESET, to, kept)
         await self._record(tx, row["id"], "user.email-restored")
-        return row, ended
+        return row, ended, kept
 
     async def _set_address(self, tx: Connection, row: Record, address: str) -> Record:
         try:

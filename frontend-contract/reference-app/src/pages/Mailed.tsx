@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useLocation } from 'preact-iso';
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import { ApiError, type SecondStep } from '@sicerdas/client';
+import { ApiError, type KeptWay, type SecondStep } from '@sicerdas/client';
 import { explain } from '../lib/errors.ts';
 import { t } from '../lib/i18n.ts';
 import { takeToken } from '../lib/mailed.ts';
@@ -14,6 +14,7 @@ import { nameOf } from '../lib/text.ts';
 import { toast } from '../lib/toast.ts';
 import { Field } from '../ui/Field.tsx';
 import { Mark } from '../ui/icons.tsx';
+import { KeptWays } from '../ui/KeptWays.tsx';
 import { MailRequest, ToLogin } from '../ui/MailRequest.tsx';
 import { SecondStepForm } from '../ui/SecondStepForm.tsx';
 
@@ -22,6 +23,7 @@ const MIN_PASSWORD = 8;
 export function Verify() {
   const [token] = useState(takeToken);
   const done = useSignal('');
+  const kept = useSignal<readonly KeptWay[]>([]);
   useTitle(t('verify.title'));
   if (!token) {
     const send = (email: string) => api.auth.sendVerification(email);
@@ -33,6 +35,7 @@ export function Verify() {
         <Mark />
         <h1>{t('verify.title')}</h1>
         <p role="status">{done.value}</p>
+        <KeptWays ways={kept.value} />
         {me.value ? <a href="/">{t('mailed.home')}</a> : <ToLogin />}
       </div>
     );
@@ -44,6 +47,7 @@ export function Verify() {
       action={t('verify.act')}
       act={async () => {
         const answer = await api.auth.verifyEmail(token);
+        kept.value = answer.kept;
         done.value = t(`verify.${answer.done}`);
         await refresh();
       }}
