@@ -53,7 +53,7 @@ async def kill_brokers(report: Report) -> None:
                 server.__exit__(None, None, None)
 
     async with asyncio.TaskGroup() as group:
-        for outage, options in zip(OUTAGES, cycle(((), KEEPING))):  # noqa: B905  # one is endless
+        for outage, options in zip(OUTAGES, cycle(((), KEEPING))):
             group.create_task(live(*outage, options))
 
 
