@@ -77,7 +77,7 @@ class Expel(msgspec.Struct, frozen=True, gc=False):
 
 
 class Join(msgspec.Struct, frozen=True, gc=False):
-    """Authorise and subscribe; answer with `Session.subscribed` or `join_refused`."""
+    """Authorise and subscribe; answer with `Session.subscribed`, or with `left` and `refused`."""
 
     id: int
     request: SubscribeRequest

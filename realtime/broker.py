@@ -4,6 +4,7 @@ A broker carries publications, orders to disconnect, presence leases and the sho
 channels. It is never the truth: losing it loses nothing that was acknowledged.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -118,8 +119,8 @@ class Broker(Protocol):
     async def order(self, node: str, data: bytes) -> bool:
         """Send to the control of one process; False when no process of this name listens."""
 
-    async def presence_put(self, channel: str, client: str, info: bytes, ttl_s: float) -> None:
-        """Add or renew a lease."""
+    async def presence_put(self, channel: str, leases: Mapping[str, bytes], ttl_s: float) -> None:
+        """Add or renew leases: what is shown of each client."""
 
     async def presence_remove(self, channel: str, client: str) -> None:
         """Give a lease back."""

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from realtime.broker import WHOLE, BrokerState, History, Keep, Kind, Message, Receiver
@@ -168,10 +168,12 @@ class MemoryBroker:
             broker.receiver.on_control(data)
         return bool(found)
 
-    async def presence_put(self, channel: str, client: str, info: bytes, ttl_s: float) -> None:
-        """Add or renew a lease."""
+    async def presence_put(self, channel: str, leases: Mapping[str, bytes], ttl_s: float) -> None:
+        """Add or renew leases."""
         self.bus.check()
-        self.bus.leases.setdefault(channel, {})[client] = (info, self.bus.clock() + ttl_s)
+        ends_at = self.bus.clock() + ttl_s
+        present = self.bus.leases.setdefault(channel, {})
+        present.update({client: (info, ends_at) for client, info in leases.items()})
 
     async def presence_remove(self, channel: str, client: str) -> None:
         """Give a lease back."""

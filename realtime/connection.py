@@ -236,11 +236,11 @@ class Connection:
     def _refuse(self, work: Work, refusal: RealtimeError) -> None:
         if not work.id:
             return
-        if not isinstance(work, Join):
-            self.perform(self.session.refused(work.id, refusal))
-        elif work.request.channel not in self.memberships:
-            # A member was answered already: only its presence failed.
-            self.perform(self.session.join_refused(work.id, work.request.channel, refusal))
+        if isinstance(work, Join):
+            if work.request.channel in self.memberships:
+                return  # answered already: only its presence failed
+            self.session.left(work.request.channel)
+        self.perform(self.session.refused(work.id, refusal, self._clock()))
 
 
 def _lane(work: Work) -> str:

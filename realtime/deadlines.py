@@ -18,6 +18,7 @@ class Deadlines:
     __slots__ = (
         "_channels",
         "_connect_by",
+        "_connect_left",
         "_expires_at",
         "_limits",
         "_ping_at",
@@ -31,6 +32,8 @@ class Deadlines:
         self._wants_pong = wants_pong
         self._channels: dict[str, float] | None = None
         self._connect_by = now + limits.connect_timeout_s
+        self._connect_left = 0.0
+        """What the client has left of that time while its `connect` is looked at."""
         self._expires_at = NEVER
         self._ping_at = NEVER
         self._pong_by = NEVER
@@ -67,6 +70,17 @@ class Deadlines:
         self._connect_by = NEVER
         share = (crc32(client.encode()) + 1) / 2**32
         self._ping_at = now + self._limits.ping_interval_s * share
+        self._settle()
+
+    def connecting(self, now: float) -> None:
+        """The client has spoken: what our own check of it takes is not its fault."""
+        self._connect_left = self._connect_by - now
+        self._connect_by = NEVER
+        self._settle()
+
+    def refused(self, now: float) -> None:
+        """The client may try again, in what was left of its time."""
+        self._connect_by = now + self._connect_left
         self._settle()
 
     def pong(self) -> None:

@@ -7,7 +7,7 @@ hears of it. Without a grace a bad network would make every room flicker.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from realtime.broker import Broker, Kind, Message
@@ -18,8 +18,10 @@ from realtime.protocol import decode_info, encode_info
 
 log = logging.getLogger("realtime")
 
-AT_ONCE = 32
-"""Leases renewed side by side: as many as a broker has connections."""
+AT_ONCE = 8
+"""Renewals side by side: a slow broker keeps connections for everything else."""
+TOGETHER = 256
+"""Leases of one channel that are renewed in one step of the broker."""
 PARK_MARGIN_S = 10.0
 """How much longer than the grace the broker remembers: whoever parked must find it at the end."""
 
@@ -111,27 +113,36 @@ class Presence:
 
     async def renew_now(self) -> None:
         """Renew every lease of this process, some at a time."""
-        places, failed = list(self._mine), 0
-        for start in range(0, len(places), AT_ONCE):
-            some = places[start : start + AT_ONCE]
-            failed += (await asyncio.gather(*map(self._renew_one, some))).count(False)
+        batches, failed = list(self._batches()), 0
+        for start in range(0, len(batches), AT_ONCE):
+            some = batches[start : start + AT_ONCE]
+            failed += sum(await asyncio.gather(*(self._renew_some(*batch) for batch in some)))
         if failed:
             # One line for all: an outage concerns every lease, and they are renewed when it ends.
             log.warning("realtime.leases_not_renewed count=%d", failed)
 
     # -- inside ------------------------------------------------------------------------------
 
-    async def _renew_one(self, place: tuple[str, str]) -> bool:
-        """Renew a lease that is still ours; False in an outage."""
-        data = self._mine.get(place)
+    def _batches(self) -> Iterator[tuple[str, list[str]]]:
+        by_channel: dict[str, list[str]] = {}
+        for channel, client in self._mine:
+            by_channel.setdefault(channel, []).append(client)
+        for channel, clients in by_channel.items():
+            for start in range(0, len(clients), TOGETHER):
+                yield channel, clients[start : start + TOGETHER]
+
+    async def _renew_some(self, channel: str, clients: list[str]) -> int:
+        """Renew the leases that are still ours; returns how many an outage has kept us from."""
+        leases = {c: self._mine[channel, c] for c in clients if (channel, c) in self._mine}
         try:
-            if data is not None:
-                await self._broker.presence_put(*place, data, self._limits.presence_ttl_s)
-            if data is not None and place not in self._mine:
-                await self._broker.presence_remove(*place)  # given back meanwhile
+            if leases:
+                await self._broker.presence_put(channel, leases, self._limits.presence_ttl_s)
+            for client in leases:
+                if (channel, client) not in self._mine:
+                    await self._broker.presence_remove(channel, client)  # given back meanwhile
         except BrokerUnavailable:
-            return False
-        return True
+            return len(leases)
+        return 0
 
     async def _claim(self, channel: str, user: str) -> bool:
         """Take over a lease this user left a moment ago."""
@@ -158,7 +169,7 @@ class Presence:
 
     async def _put(self, channel: str, client: str, data: bytes) -> None:
         try:
-            await self._broker.presence_put(channel, client, data, self._limits.presence_ttl_s)
+            await self._broker.presence_put(channel, {client: data}, self._limits.presence_ttl_s)
         except BrokerUnavailable:
             log.warning("realtime.lease_not_taken channel=%s", channel)
 

@@ -72,6 +72,10 @@ def decode_frame(frame: str | bytes, max_bytes: int) -> list[Command]:
             frame = frame.encode()
         if len(frame) > max_bytes:
             raise ProtocolFault("frame too large")
+        if not frame.isascii():
+            # What is passed on as it came is not looked into below, and one bad byte in a text
+            # message ends the socket of everybody it is passed on to (RFC 6455, 8.1).
+            frame.decode()
         lines = [line for line in frame.split(b"\n") if not line.isspace() and line]
         commands = [_command_decoder.decode(line) for line in lines]
     except (msgspec.MsgspecError, ValueError, RecursionError) as fault:

@@ -172,11 +172,6 @@ class Session:
         self.channels[channel] = True
         return self.answered(Reply(command_id, subscribe=result))
 
-    def join_refused(self, command_id: int, channel: str, error: RealtimeError) -> list[Action]:
-        """Refuse a subscription."""
-        self.left(channel)
-        return self.refused(command_id, error)
-
     def unsubscribed(self, command_id: int, channel: str) -> list[Action]:
         """Confirm the end of a subscription, also of one that never was."""
         self.left(channel)
@@ -187,12 +182,13 @@ class Session:
         self.in_flight -= 1
         return self._send(encode_reply(reply))
 
-    def refused(self, command_id: int, error: RealtimeError) -> list[Action]:
+    def refused(self, command_id: int, error: RealtimeError, now: float) -> list[Action]:
         """Refuse a command that needed I/O; a refused `connect` may be tried again."""
         self.in_flight -= 1
         if self.phase is Phase.CONNECTING:
             self.phase = Phase.FRESH
             self._waiting.clear()
+            self.deadlines.refused(now)
         return self._send(encode_error(command_id, error))
 
     def _send(self, frame: Frame) -> list[Action]:
@@ -214,7 +210,7 @@ class Session:
         if self.phase is Phase.FRESH:
             if command.connect is None or not command.id:
                 return self.close(codes.MALFORMED)
-            return self._connect(command.id, command.connect)
+            return self._connect(command.id, command.connect, now)
         if command.id:
             return self._dispatch(command)
         return self._without_id(command)
@@ -247,10 +243,11 @@ class Session:
         self.in_flight += 1
         return [work]
 
-    def _connect(self, command_id: int, request: ConnectRequest) -> list[Action]:
+    def _connect(self, command_id: int, request: ConnectRequest, now: float) -> list[Action]:
         if not request.token and self._token_required:
             return self._refuse(command_id, codes.UNAUTHORIZED)
         self.phase = Phase.CONNECTING
+        self.deadlines.connecting(now)
         self._by_token = bool(request.token)
         return self._start(
             Authenticate(command_id, request.token, bytes(request.data), request.subs)

@@ -1,32 +1,30 @@
 """What a node does without being asked: ticks, sweeps, renewals, repair after outages."""
 
 import asyncio
-import contextlib
-import logging
 from collections import deque
 from collections.abc import Callable
 
 from realtime.broker import Broker, Message
 from realtime.channels import Channels
-from realtime.codes import BrokerUnavailable
 from realtime.fanout import Fanout
 from realtime.hub import Hub
 from realtime.model import NODE, Delivery, DurableLog, Limits, Publication, StillValid
 from realtime.presence import Presence
 from realtime.protocol import one_line
+from realtime.rounds import Round
 from realtime.tasks import TaskGroup
 from realtime.validity import Validity
 
-log = logging.getLogger("realtime")
-
 TICK_S = 1.0
 """How late a deadline may be noticed."""
+STANDSTILL_S = 3.0
+"""Between two looks; longer is a machine that was asleep, or work that left no room."""
 AT_ONCE = 256
 """Connections that are looked at before others may run."""
 
 
 class Upkeep:
-    """The two loops of a node and what they repair."""
+    """What a node looks at every second, and what it compares with the truth."""
 
     def __init__(
         self,
@@ -50,16 +48,27 @@ class Upkeep:
         self._log = durable_log
         self._limits = limits
         self.validity = Validity(still_valid, broker=broker, hub=hub, limits=limits, clock=clock)
-        self._hurry = asyncio.Event()
         self._restored = False
+        self._looked_at = clock()
+        self._was_excused = False
         self._controls: deque[bytes] = deque(maxlen=limits.pending_controls)
         self._values: dict[str, Message] = {}
+        self._ticks = [
+            Round("deadlines", self._look, _tick_s),
+            Round("leases", presence.renew, _tick_s),
+            Round("partings", presence.settle, _tick_s),
+            Round("idle channels", channels.close_idle, _tick_s),
+        ]
+        self._sweeps = [
+            Round("log heads", self._announce_heads, self._pause_s),
+            Round("repair", self._repair, self._pause_s),
+            Round("kept", self._send_kept, self._pause_s),
+        ]
 
     def start(self, tasks: TaskGroup) -> None:
         """Begin to look after everything."""
-        tasks.start(self.tick_for_ever(), "tick")
-        tasks.start(self.sweep_for_ever(), "sweep")
-        tasks.start(self.validity.watch_for_ever(), "validity")
+        for work in (*self._ticks, *self._sweeps, self.validity.round):
+            tasks.start(work.go_on_for_ever(), work.name)
 
     # -- what could not be sent ------------------------------------------------------------------
 
@@ -75,51 +84,46 @@ class Upkeep:
     def restored(self) -> None:
         """Messages may have been missed: compare everything with its truth, now."""
         self._restored = True
-        self._hurry.set()
+        for work in self._sweeps:
+            work.hurry()
         self.validity.restored()
 
-    # -- loops -------------------------------------------------------------------------------
-
-    async def tick_for_ever(self) -> None:
-        """Look at deadlines, leases and idle channels."""
-        while True:
-            await asyncio.sleep(TICK_S)
-            await self.tick()
-
-    async def sweep_for_ever(self) -> None:
-        """Compare with the truth, sooner while the broker is away."""
-        while True:
-            away = not self._broker.state.connected
-            pause_s = (
-                self._limits.outage_sweep_interval_s if away else self._limits.sweep_interval_s
-            )
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._hurry.wait()
-            self._hurry.clear()
-            await self.sweep()
+    # -- by hand -----------------------------------------------------------------------------
 
     async def tick(self) -> None:
         """One look at deadlines, leases and idle channels."""
+        await self._keep_deadlines()
+        for work in self._ticks[1:]:
+            await work.once()
+
+    async def sweep(self) -> None:
+        """One comparison with the truth."""
+        for work in self._sweeps:
+            await work.once()
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _pause_s(self) -> float:
+        """Compare sooner while the broker is away."""
+        limits, flows = self._limits, self._broker.state.connected
+        return limits.sweep_interval_s if flows else limits.outage_sweep_interval_s
+
+    async def _look(self) -> None:
+        """Keep the deadlines, but not in the first moment after a standstill of this process.
+
+        What clients said meanwhile has not been read then, and some loops run timers first.
+        """
+        now, before = self._clock(), self._looked_at
+        self._looked_at = now
+        self._was_excused = now - before > STANDSTILL_S and not self._was_excused
+        if not self._was_excused:
+            await self._keep_deadlines()
+
+    async def _keep_deadlines(self) -> None:
         for count, _ in enumerate(self._hub.ticking()):
             if count % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
         self._fanout.tick(self._clock())
-        await self._presence.renew()
-        await self._presence.settle()
-        await self._channels.close_idle()
-
-    async def sweep(self) -> None:
-        """One comparison; what fails is tried again at the next sweep, and stops nothing else."""
-        for step in (self._announce_heads, self._repair, self._send_kept):
-            try:
-                await step()
-            except BrokerUnavailable:
-                pass
-            except Exception as error:  # noqa: BLE001  last resort of a loop that must not die
-                log.warning("realtime.sweep_failed error=%r", error)
-
-    # -- inside ------------------------------------------------------------------------------
 
     async def _repair(self) -> None:
         """After an outage: streams are compared, values read again, leases taken again."""
@@ -129,9 +133,9 @@ class Upkeep:
         try:
             for tail in self._channels.ordered(Delivery.TAIL).values():
                 tail.suspect()
-            await self._presence.renew_now()
             for name in self._channels.values():
                 await self._refresh_value(name)
+            await self._presence.renew_now()
         except BaseException:
             self._restored = True
             raise
@@ -141,7 +145,8 @@ class Upkeep:
         take = self._channels.family(name).snapshot
         if channel is None or channel.idle or take is None:
             return
-        snapshot = await take(NODE, name)
+        async with asyncio.timeout(self._limits.command_timeout_s):
+            snapshot = await take(NODE, name)
         if snapshot is not None:
             value = Publication(one_line(snapshot.data), version=snapshot.version)
             self._channels.receive(name, Message.of(value))
@@ -161,7 +166,12 @@ class Upkeep:
         channels = self._channels.ordered(Delivery.LOG)
         if self._log is None or not channels:
             return
-        heads = await self._log.heads(list(channels))
+        async with asyncio.timeout(self._limits.command_timeout_s):
+            heads = await self._log.heads(list(channels))
         for name, channel in channels.items():
             offset, epoch = heads.get(name, (0, channel.epoch))
             channel.announce(offset, epoch)
+
+
+def _tick_s() -> float:
+    return TICK_S

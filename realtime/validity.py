@@ -5,7 +5,6 @@ the second way: often while the broker is away, at once when it is back, and now
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from realtime import codes
 from realtime.broker import Broker
 from realtime.hub import Hub
 from realtime.model import Limits, StillValid
+from realtime.rounds import Round
 
 log = logging.getLogger("realtime")
 
@@ -34,24 +34,12 @@ class Validity:
         self._hub = hub
         self._limits = limits
         self._clock = clock
-        self._hurry = asyncio.Event()
+        self.round = Round("validity", self.check, self._pause_s)
 
     def restored(self) -> None:
         """Orders may have been missed: ask now."""
         self._hub.missed(self._clock())
-        self._hurry.set()
-
-    async def watch_for_ever(self) -> None:
-        """Ask, sooner while the broker is away."""
-        while True:
-            limits = self._limits
-            flows = self._broker.state.connected
-            pause_s = limits.revalidate_interval_s if flows else limits.outage_sweep_interval_s
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._hurry.wait()
-            self._hurry.clear()
-            await self.check()
+        self.round.hurry()
 
     async def check(self) -> None:
         """Ask once; an application that cannot tell is asked again later."""
@@ -68,3 +56,8 @@ class Validity:
         for session in {identity.session for identity in connected}.difference(living):
             for connection in self._hub.end(session, "", self._clock()):
                 connection.disconnect(codes.FORCED)
+
+    def _pause_s(self) -> float:
+        """Ask sooner while the broker is away."""
+        limits, flows = self._limits, self._broker.state.connected
+        return limits.revalidate_interval_s if flows else limits.outage_sweep_interval_s

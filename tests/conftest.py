@@ -6,4 +6,6 @@ pytest_plugins = [
     "tests.support.house",
     "tests.support.mailbox",
     "tests.support.world",
+    "tests.support.federated",
+    "tests.support.passkeys",
 ]

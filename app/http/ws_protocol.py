@@ -190,7 +190,8 @@ class SocketProtocol(asyncio.Protocol):
                 self._messages.append((opcode, payload))
                 self._wake()
                 self._transport.pause_reading()
-        elif opcode == PING and not self._is_closed:
+        elif opcode == PING and not self._is_closed and self._writable is None:
+            # Whoever does not read is not answered: nothing else bounds what would wait here.
             self._transport.write(frame(PONG, payload))
         elif opcode == CLOSE:
             code = close_code(payload)

@@ -217,6 +217,8 @@ AWAY = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
+DATABASE_AWAY = (*AWAY, Unavailable)
+"""The same for those who wait it out: they may also meet a pool that is not open."""
 UNSTORABLE = (
     asyncpg.CharacterNotInRepertoireError,
     asyncpg.UntranslatableCharacterError,

@@ -2,26 +2,21 @@
 
 import asyncio
 import contextlib
-import contextvars
 from typing import Any
 
 import structlog
 from msgspec import Struct
 
-from app.infra.db import AWAY
+from app.infra.db import DATABASE_AWAY
 from app.infra.jobs import Hopeless, Job, Jobs, LeaseLost
-from app.kit.errors import Unavailable
+from app.infra.leased_work import Places
 from app.kit.tasks import end_task
 
-POLL_S = 1.0
-"""A lost notification costs at most this, and a job that is due later is late by at most this."""
 REAP_LIMIT = 20
 DRAIN_S = 5.0
 """Jobs may finish in this time after SIGTERM; then they are handed back."""
 RENEWALS = 3
 """So often is a lease renewed before it would end: one failed renewal loses nothing."""
-
-DATABASE_AWAY = (*AWAY, Unavailable)
 
 log = structlog.get_logger(__name__)
 
@@ -42,78 +37,49 @@ class JobRunner:
         self._jobs = jobs
         self._owner = owner
         self._rules = rules or RunnerRules()
-        self._running: dict[asyncio.Task[None], Job] = {}
-        self._wake = asyncio.Event()
-        self._closing = False
+        self._places = Places[Job](self._rules.concurrency, self._look, self._died)
 
     def hear(self, _payload: str) -> None:
         """A hint: there is a job."""
-        self._wake.set()
+        self._places.wake()
 
     async def run(self) -> None:
         """Until `close`. An outage of the database is waited out."""
-        away = False
-        while not self._closing:
-            try:
-                await self._reap()
-                await self._fill()
-                away = False
-            except DATABASE_AWAY as fault:
-                if not away:
-                    log.warning("jobs.database-away", reason=repr(fault))
-                away = True
-            await self._pause()
+        await self._places.run(away="jobs.database-away")
 
     async def work_off(self) -> int:
         """Do everything that is due, one job after the other; the number."""
         done = 0
-        while (claimed := await self._jobs.claim(self._owner, self._rules.lease_s)) is not None:
+        while (claimed := await self._claim()) is not None:
             await self._do(*claimed)
             done += 1
         return done
 
     def close(self) -> None:
         """Claim no more; `run` returns, `drain` ends what runs."""
-        self._closing = True
-        self._wake.set()
+        self._places.close()
 
     async def drain(self) -> None:
         """Let the running jobs finish, hand back those that take too long."""
-        if self._running:
-            await asyncio.wait(set(self._running), timeout=DRAIN_S)
-        for task, job in list(self._running.items()):
+        await self._places.wait(DRAIN_S)
+        for task, job in self._places.tasks.items():
             await end_task(task)
             log.warning("job.handed-back", job_id=job.id, kind=job.kind)
             with contextlib.suppress(*DATABASE_AWAY):  # then its lease runs out
                 await self._jobs.hand_back(job)
 
-    async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-        finally:
-            self._wake.clear()
+    async def _look(self) -> None:
+        await self._reap()
+        while self._places.is_free and (claimed := await self._claim()) is not None:
+            job, raw = claimed
+            self._places.begin(job, self._do(job, raw), name=f"job-{job.id}")
 
-    async def _fill(self) -> None:
-        while not self._closing and len(self._running) < self._rules.concurrency:
-            claimed = await self._jobs.claim(self._owner, self._rules.lease_s)
-            if claimed is None:
-                return
-            # A fresh context: the task must not inherit anything of the claimer's database work.
-            task = asyncio.get_running_loop().create_task(
-                self._do(*claimed), name=f"job-{claimed[0].id}", context=contextvars.Context()
-            )
-            self._running[task] = claimed[0]
-            task.add_done_callback(self._ended)
+    async def _claim(self) -> tuple[Job, Any] | None:
+        return await self._jobs.claim(self._owner, self._rules.lease_s)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        job = self._running.pop(task)
-        self._wake.set()
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            # Its lease runs out, and then it is tried again.
-            log.error("job.unsettled", job_id=job.id, kind=job.kind, reason=repr(fault))
+    def _died(self, job: Job, fault: BaseException) -> None:
+        """Its lease runs out, and then it is tried again."""
+        log.error("job.unsettled", job_id=job.id, kind=job.kind, reason=repr(fault))
 
     async def _do(self, job: Job, raw: Any) -> None:
         """One attempt, and what becomes of the job."""

@@ -10,8 +10,7 @@ from typing import Any
 
 import structlog
 
-from app.infra.db import ACQUIRE_TIMEOUT_S, AWAY, Database
-from app.kit.errors import Unavailable
+from app.infra.db import ACQUIRE_TIMEOUT_S, DATABASE_AWAY, Database
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +35,7 @@ class Listener:
             try:
                 await self._listen()
                 wait_s = RETRY_S
-            except (*AWAY, Unavailable) as fault:
+            except DATABASE_AWAY as fault:
                 log.warning("notify.away", channel=self._channel, reason=repr(fault))
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, RETRY_MAX_S)

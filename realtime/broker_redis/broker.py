@@ -5,6 +5,7 @@ messages flow again the receiver is told to compare with the truth.
 """
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from realtime.broker import WHOLE, BrokerState, History, Keep, Message, Receiver
@@ -102,10 +103,10 @@ class RedisBroker:
         """Send to one process; Redis knows whether it listens."""
         return bool(await self._say(self._key("node", node), FORM + data))
 
-    async def presence_put(self, channel: str, client: str, info: bytes, ttl_s: float) -> None:
-        """Add or renew a lease."""
-        keys = self._presence_keys(channel)
-        await self._run(scripts.PRESENCE_PUT, keys, [client, info, ttl_s])
+    async def presence_put(self, channel: str, leases: Mapping[str, bytes], ttl_s: float) -> None:
+        """Add or renew leases."""
+        flat = [part for lease in leases.items() for part in lease]
+        await self._run(scripts.PRESENCE_PUT, self._presence_keys(channel), [ttl_s, *flat])
 
     async def presence_remove(self, channel: str, client: str) -> None:
         """Give a lease back."""

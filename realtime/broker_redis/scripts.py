@@ -63,14 +63,17 @@ local items = redis.call('xrange', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2
 return {offset, epoch, items}
 """)
 
-# KEYS: leases (sorted by end), infos. ARGV: client, info, ttl in seconds.
+# KEYS: leases (sorted by end), infos. ARGV: ttl in seconds, then client and info, in turn.
 # Redis's own clock decides, so that processes need not agree on the time.
 PRESENCE_PUT = Script("""
 local now = redis.call('time')
-redis.call('zadd', KEYS[1], now[1] + now[2] / 1000000 + ARGV[3], ARGV[1])
-redis.call('hset', KEYS[2], ARGV[1], ARGV[2])
-redis.call('expire', KEYS[1], math.ceil(ARGV[3]) + 1)
-redis.call('expire', KEYS[2], math.ceil(ARGV[3]) + 1)
+local ends_at = now[1] + now[2] / 1000000 + ARGV[1]
+for i = 2, #ARGV, 2 do
+    redis.call('zadd', KEYS[1], ends_at, ARGV[i])
+    redis.call('hset', KEYS[2], ARGV[i], ARGV[i + 1])
+end
+redis.call('expire', KEYS[1], math.ceil(ARGV[1]) + 1)
+redis.call('expire', KEYS[2], math.ceil(ARGV[1]) + 1)
 """)
 
 # KEYS: leases, infos.

@@ -98,7 +98,7 @@ class TestFollowing:
                 asked = await tutor.ask(reader, "vanish?")
                 await tutor.has_text(reader, asked.message_id)
                 await tutor.chat.delete_conversation(reader, asked.conversation_id)
-                await until(lambda: _true(not worker.pool._running))
+                await until(lambda: _true(not worker.pool._places.taken))
 
 
 class TestStop:
@@ -232,7 +232,7 @@ class TestFailure:
                 await tutor.db.execute(
                     "UPDATE chat_history SET fence = fence + 1 WHERE id = $1", asked.message_id
                 )
-                await until(lambda: _true(not worker.pool._running))
+                await until(lambda: _true(not worker.pool._places.taken))
                 row = await tutor.ended(reader, asked.message_id)
         assert row.status is AnswerStatus.INTERRUPTED
 

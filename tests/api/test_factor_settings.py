@@ -9,11 +9,11 @@ import pytest
 from app.kit.principal import Role
 from app.settings import Settings
 from tests.api.test_accounts import code_of
-from tests.api.test_second_factor import deeds
 from tests.story.wire import connected
 from tests.support.factors import (
     V1,
     Enrolled,
+    deeds,
     enrol,
     first_step,
     make_stale,

@@ -15,16 +15,8 @@ from tests.realtime.waiting import until
 from tests.support.factors import enrol
 from tests.support.house import MakePerson, Served, serve, with_settings
 from tests.support.mailbox import Mailbox
-from tests.support.scripted_idp import ScriptedOidc, listening
+from tests.support.scripted_idp import ScriptedOidc
 from tests.support.traveller import Traveller, query
-
-
-@pytest.fixture(scope="module")
-async def script() -> AsyncIterator[ScriptedOidc]:
-    """A provider that says what a test wants."""
-    script = ScriptedOidc()
-    async with listening(script):
-        yield script
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +24,6 @@ async def house(settings: Settings, script: ScriptedOidc) -> AsyncIterator[Serve
     """The app that trusts it."""
     async with serve(with_settings(settings, oidc_providers=(script.setting(),))) as running:
         yield running
-
-
-@pytest.fixture
-async def browser(house: Served) -> AsyncIterator[Traveller]:
-    """A browser in which nobody is signed in."""
-    async with httpx.AsyncClient() as http:
-        yield Traveller(house.url, http)
 
 
 async def arrive(browser: Traveller, script: ScriptedOidc, email: str, path: str = "/") -> str:

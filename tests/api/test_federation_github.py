@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
 from app.kit.secret import Secret
@@ -46,13 +45,6 @@ async def house(settings: Settings, script: ScriptedGitHub) -> AsyncIterator[Ser
         )
         async with serve(own) as running:
             yield running
-
-
-@pytest.fixture
-async def browser(house: Served) -> AsyncIterator[Traveller]:
-    """A browser in which nobody is signed in."""
-    async with httpx.AsyncClient() as http:
-        yield Traveller(house.url, http)
 
 
 async def arrive(browser: Traveller, github: ScriptedGitHub, code: str = "good") -> str:

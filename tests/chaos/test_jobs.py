@@ -14,15 +14,15 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.infra.db import AWAY, Database
-from app.infra.job_runner import DATABASE_AWAY, JobRunner, RunnerRules
+from app.infra.db import DATABASE_AWAY, Database
+from app.infra.job_runner import JobRunner, RunnerRules
 from app.infra.jobs import Job, JobRules, Jobs
 from app.infra.migrations import migrate
 from app.kit.tasks import end_task
-from tests.chaos.test_supervisor import RunningHouse
 from tests.support.desk import until
 from tests.support.job_worker import Note
 from tests.support.report import SEED, Report, sized
+from tests.support.running_house import RunningHouse
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 KIND = "note"
@@ -30,7 +30,7 @@ KILLS = sized(2, 50)
 JOBS = sized(400, 20_000)
 WRITERS = 4
 RULES = JobRules(attempts=1000, delay_s=0.05, delay_max_s=0.2)
-LOST = (*DATABASE_AWAY, *AWAY, asyncpg.PostgresError, OSError)
+LOST = (*DATABASE_AWAY, asyncpg.PostgresError, OSError)
 
 
 @pytest.fixture

@@ -105,12 +105,11 @@ class Life:
     def _refuse(self, action: Action) -> None:
         refusal = ERRORS[0].error()
         match action:
-            case Join(id=number, request=request):
-                self.take(self.session.join_refused(number, request.channel, refusal))
             case Send() | Close():
-                pass
-            case _:
-                self.take(self.session.refused(action.id, refusal))
+                return
+            case Join(request=request):
+                self.session.left(request.channel)
+        self.take(self.session.refused(action.id, refusal, self.now))
 
 
 @pytest.mark.timeout(sized(60, 7200))

@@ -148,10 +148,10 @@ async def test_control_reaches_every_process(two: Pair) -> None:
 async def test_presence_is_a_lease(two: Pair) -> None:
     """A lease ends by being given back or by not being renewed."""
     one, _, other, _ = two
-    await one.presence_put("q:1", "a", b"1", 60)
-    await other.presence_put("q:1", "b", b"2", 60)
-    await other.presence_put("q:1", "c", b"3", 0.01)
-    await one.presence_put("q:1", "b", b"22", 60)
+    await one.presence_put("q:1", {"a": b"1"}, 60)
+    await other.presence_put("q:1", {"b": b"2"}, 60)
+    await other.presence_put("q:1", {"c": b"3"}, 0.01)
+    await one.presence_put("q:1", {"b": b"22"}, 60)
 
     async def lease_has_ended() -> bool:
         return len(await one.presence("q:1")) == 2
@@ -243,7 +243,7 @@ async def test_a_family_may_keep_less(two: Pair) -> None:
 async def test_a_parked_lease_is_claimed_once(two: Pair) -> None:
     """Whoever comes back takes it over; who parked it hears that nobody left."""
     one, _, other, _ = two
-    await one.presence_put("q:1", "a", b"1", 60)
+    await one.presence_put("q:1", {"a": b"1"}, 60)
     await one.presence_park("q:1", "a", "7", 60)
     assert not await other.presence_claim("q:1", "8")
     assert await other.presence_claim("q:1", "7")
@@ -256,7 +256,7 @@ async def test_a_parked_lease_ends(two: Pair) -> None:
     """Nobody came back: exactly one process tells that the client left."""
     one, _, other, _ = two
     for client in ("a", "b"):
-        await one.presence_put("q:1", client, b"1", 60)
+        await one.presence_put("q:1", {client: b"1"}, 60)
         await one.presence_park("q:1", client, "7", 60)
     assert await one.presence_unpark("q:1", "a", "7")
     assert not await one.presence_unpark("q:1", "a", "7")

@@ -121,6 +121,14 @@ class TestMessages:
 
 
 class TestViolations:
+    def test_empty_fragments_are_bounded(self) -> None:
+        """They weigh nothing, so that the bound of bytes would let them come for ever."""
+        begun, empty = sent(TEXT, b"", fin=False), sent(CONTINUATION, b"", fin=False)
+        assert read(begun, empty * 10, sent(CONTINUATION, b"x")) == [(TEXT, b"x")]
+        assert violation(begun, empty * 100) == 1008
+        whole = begun + empty * 10 + sent(CONTINUATION, b"x")
+        assert read(whole * 20) == [(TEXT, b"x")] * 20
+
     @pytest.mark.parametrize(
         "data",
         [

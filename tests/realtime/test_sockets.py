@@ -229,6 +229,19 @@ async def test_v4_4_2_a_client_that_stops_reading_is_aborted(own_door: Served) -
         await asyncio.to_thread(_drain, stalled)
 
 
+async def test_pings_of_a_client_that_does_not_read_are_not_kept(own_door: Served) -> None:
+    """Each asks for an answer: those that would have to wait for their reader are left out."""
+    address = own_door.url.replace("websocket", "uni_websocket")
+    stalled = socket.create_connection(_address(address))
+    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    await asyncio.to_thread(_handshake, stalled, "/connection/uni_websocket")
+    ping = bytes([0x89, 0x80 | 125]) + bytes(4) + bytes(125)
+    [protocol] = own_door.server.server_state.connections
+    await asyncio.to_thread(stalled.sendall, ping * 100_000)
+    assert protocol._transport.get_write_buffer_size() < 200_000  # type: ignore[union-attr]
+    stalled.close()
+
+
 async def test_without_our_protocol_class_a_stalled_client_still_leaves_the_node() -> None:
     """The stock class cannot abort, but the node forgets the client."""
     async with served(Kit(FAMILIES, limits=LIMITS), ws="websockets-sansio") as door:
@@ -251,10 +264,10 @@ def _address(url: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _handshake(client: socket.socket) -> None:
+def _handshake(client: socket.socket, path: str = "/connection/websocket") -> None:
     client.sendall(
-        b"GET /connection/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n".encode()
+        + b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     answer = b""

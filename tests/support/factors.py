@@ -72,3 +72,9 @@ async def step_token(nobody: httpx.AsyncClient, person: Person) -> str:
     answer = (await first_step(nobody, person)).raise_for_status()
     token: str = answer.json()["second_factor"]["token"]
     return token
+
+
+async def deeds(served: Served, user_id: int) -> list[str]:
+    """What the audit log says of this account."""
+    query = "SELECT action FROM audit_log WHERE target_type = 'user' AND target_id = $1 ORDER BY id"
+    return [row["action"] for row in await served.house.db.fetch(query, str(user_id))]

@@ -56,6 +56,14 @@ class AppProcess:
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
+    def wait_for(self, text: str) -> None:
+        """Until it has said this."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while text not in self.output():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                pytest.fail(f"never said {text!r}, but:\n{self.output()}")
+            time.sleep(POLL_S)
+
     def output(self) -> str:
         """Everything it said."""
         self._log.seek(0)

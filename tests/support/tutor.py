@@ -158,11 +158,7 @@ class Worker:
 
     async def kill(self) -> None:
         """kill -9, as far as others can see: every task ends where it stands."""
-        answers = list(self.pool._running)
-        for task in [*self.tasks, *answers]:
-            task.cancel()
-        for task in [*self.tasks, *answers]:
-            await end_task(task)
+        await asyncio.gather(*map(end_task, self.tasks), self.pool.abandon())
 
 
 class Tab:

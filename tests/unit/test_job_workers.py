@@ -141,7 +141,7 @@ async def test_outage_of_the_database_is_waited_out(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A restart of PostgreSQL under the runner loses nothing."""
-    monkeypatch.setattr("app.infra.job_runner.POLL_S", 0.01)
+    monkeypatch.setattr("app.infra.leased_work.POLL_S", 0.01)
 
     async def gone() -> bool:
         return await desk.left() == 0

@@ -17,9 +17,8 @@ from app.chat.tutor import prompt, queries
 from app.chat.tutor.citations import Citer
 from app.chat.tutor.events import EventStream, TailPublisher
 from app.chat.tutor.turns import last_word
-from app.infra.db import AWAY, Database
+from app.infra.db import DATABASE_AWAY, Database
 from app.infra.llm import ModelFailure
-from app.kit.errors import Unavailable
 from app.kit.tasks import end_task
 
 log = structlog.get_logger(__name__)
@@ -27,8 +26,6 @@ log = structlog.get_logger(__name__)
 CHECKPOINT_S = 0.8
 """How much of an answer a dying worker may lose, and how late a stop may be seen at worst."""
 EARLIER_TURNS = 2
-
-DATABASE_AWAY = (*AWAY, Unavailable)
 
 
 class Library(Protocol):

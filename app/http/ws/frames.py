@@ -22,11 +22,14 @@ NORMAL = 1000
 PROTOCOL_ERROR = 1002
 NO_STATUS = 1005
 INVALID_TEXT = 1007
+POLICY = 1008
 TOO_BIG = 1009
 GOING_AWAY = 1012
 SENDABLE = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
 """Of the codes below 3000, those that may travel in a close frame."""
 
+EMPTY_MAX = 64
+"""Fragments of one message that may carry nothing: no bound of bytes would ever end them."""
 SHORTEST = 8
 """Bytes with which every size of a short frame can be read."""
 
@@ -47,13 +50,13 @@ class Violation(Exception):
 class FrameReader:
     """Puts a client's messages together."""
 
-    __slots__ = ("_buffer", "_max_bytes", "_opcode", "_parts", "_size")
+    __slots__ = ("_buffer", "_empty", "_max_bytes", "_opcode", "_parts", "_size")
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._buffer = b""
         self._parts: list[bytes] | None = None
-        self._opcode = self._size = 0
+        self._opcode = self._size = self._empty = 0
 
     def feed(self, data: bytes) -> Iterable[Message]:
         """Yield every message that is whole now, control frames too; raises Violation."""
@@ -133,18 +136,26 @@ class FrameReader:
         if opcode >= CLOSE:
             return opcode, payload
         if self._parts is not None:
-            self._parts.append(payload)
-            self._size += len(payload)
+            self._append(payload)
             if not first & FIN:
                 return None
             opcode, payload = self._opcode, b"".join(self._parts)
-            self._parts, self._size = None, 0
+            self._parts, self._size, self._empty = None, 0, 0
         elif not first & FIN:
             self._opcode, self._parts, self._size = opcode, [payload], len(payload)
             return None
         if opcode == TEXT and not payload.isascii():
             _demand_text(payload)
         return opcode, payload
+
+    def _append(self, payload: bytes) -> None:
+        """Take a further fragment."""
+        assert self._parts is not None
+        self._parts.append(payload)
+        self._size += len(payload)
+        self._empty += not payload
+        if self._empty > EMPTY_MAX:
+            raise Violation(POLICY, "too many empty fragments")
 
 
 def _one_text(data: bytes, max_bytes: int) -> bytes | None:
