@@ -26,7 +26,9 @@ from tests.support.mailed import (
     code_of,
     new_email,
 )
+from tests.support.state import state_of
 from tests.support.timing import SAMPLES, compare
+from tests.support.world import World
 
 DOORS = [f"{VERIFY}/send", f"{RESET}/send", f"{MAGIC}/send", SIGNUP]
 SEALED = re.compile(r"=[\w-]{40,}=*")
@@ -68,6 +70,27 @@ async def test_s5_v6_3_8_known_and_unknown_look_the_same(
     looks = [look(await strict.post(door, json=body_for(door, one))) for one in (known, unknown)]
     assert looks[0] == looks[1]
     assert looks[0][:2] == (202, "{}")
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_s5_v6_3_8_known_and_unknown_cost_the_same(world: World, door: str) -> None:
+    """What a request writes is one job, alike in everything but its values; who lives there is
+    looked up afterwards, when nobody waits for an answer."""
+    known = (await world.someone(email=new_email())).principal.email
+    strict = with_settings(world.served.settings, require_verified_email=True)
+    written = []
+    async with serve(strict) as app, httpx.AsyncClient(base_url=app.url) as client:
+        for email in (known, new_email()):
+            before = await state_of(world.db)
+            assert (await client.post(door, json=body_for(door, email))).status_code == 202
+            after = await state_of(world.db)
+            job = await world.db.fetchrow("SELECT kind, payload FROM jobs ORDER BY id DESC LIMIT 1")
+            assert job is not None
+            kinds = {name: type(value) for name, value in job["payload"].items()}
+            changed = {name for name in after if after[name] != before[name]}
+            written.append((changed, job["kind"], kinds))
+    assert written[0] == written[1]
+    assert written[0][0] == {"jobs"}
 
 
 @pytest.mark.chaos
