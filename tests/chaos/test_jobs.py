@@ -37,8 +37,8 @@ LOST = (*DATABASE_AWAY, asyncpg.PostgresError, OSError)
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[RunningHouse]:
-    """PostgreSQL under its supervisor, durable."""
-    running = RunningHouse(tmp_path / "data")
+    """PostgreSQL under its supervisor, durable; however often it is killed, it is soon back."""
+    running = RunningHouse(tmp_path / "data", 1.0)
     yield running
     running.end(signal.SIGTERM)
 
