@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import msgspec
 
 from realtime import codes
-from realtime.audience import Subscriber
+from realtime.audience import Join, Subscriber
 from realtime.channels import Channel, Channels
 from realtime.connection import Connection
 from realtime.delta import FOSSIL, DeltaView, delta_wire
 from realtime.messages import REJECT_UNRECOVERED, SubscribeRequest, SubscribeResult
 from realtime.model import ChannelFamily, Publication, Snapshot
-from realtime.ordered import Join, OrderedChannel
+from realtime.ordered import OrderedChannel
 from realtime.protocol import one_line, wire
 from realtime.value import ValueChannel
 
