@@ -138,7 +138,8 @@ class OrderedChannel:
         while self._suspect or self.last < self._target:
             before = self.last
             try:
-                await self._compare() if self._suspect else await self._read_on()
+                async with asyncio.timeout(self._limits.command_timeout_s):
+                    await self._compare() if self._suspect else await self._read_on()
             except Exception as error:  # noqa: BLE001  reconnect loop: the source comes back
                 log.warning("realtime.fill_waits channel=%s error=%r", self.audience.channel, error)
             else:
