@@ -204,6 +204,9 @@ class Limits:
     outgoing_max_bytes: int = 1024 * 1024
     outgoing_max_frames: int = 4096
     """A connection whose queue is longer: 3008."""
+    answer_max_bytes: int = 512 * 1024
+    """Publications in one answer: a history page ends there, a client that missed more gets a
+    snapshot. Half a queue: what is waiting and one answer fit together."""
     write_timeout_s: float = 8
     """A transport that accepts nothing for so long: 3008."""
     flush_window_s: float = 0.02
@@ -242,5 +245,7 @@ class Limits:
     """How often the application is asked which sessions live; in an outage as often as the log."""
     follower_max: int = 2048
     """Publications a local follower may lag behind before it is told to start over."""
+    presence_max: int = 10_000
+    """Clients of one channel that are listed; where there are more: error 106, and the numbers."""
     pending_controls: int = 1000
     """Disconnect orders and values kept for other processes while the broker is away."""
