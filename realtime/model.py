@@ -183,8 +183,9 @@ class Limits:
     """Every bound of the core, with its unit in the name; each has a documented code behind it."""
 
     connect_timeout_s: float = 8
-    """Without `connect` by then: 3502. Deadlines are looked at once a second, in the second after
-    theirs: whoever says nothing is gone within 10 s (RELIABILITY, S2)."""
+    """Without `connect` by then: 3502. Deadlines are looked at once a second, when the whole second
+    after theirs begins: whoever says nothing is gone after 8 to 9 s, and within 10 s (RELIABILITY,
+    S2) also where thousands are, or the process is a second late."""
     ping_interval_s: float = 25
     """Below the 30 s idle cut of common proxies."""
     pong_timeout_s: float = 8
