@@ -15,7 +15,7 @@ import msgspec
 
 from realtime import codes
 from realtime.api import ServerApi
-from realtime.broker import Broker, History, Message
+from realtime.broker import WHOLE_STREAM, Broker, History, Message
 from realtime.channels import Channels
 from realtime.codes import BrokerUnavailable
 from realtime.commands import Commands, MapError
@@ -110,7 +110,9 @@ class Node:
             still_valid=parts.hooks.still_valid,
             limits=limits,
         )
-        self.stands = self._commands.stands
+        self.stands, self.family = self._commands.stands, self._channels.family
+        self.tick = self._upkeep.tick
+        """For tests, whose clock does not move by itself."""
         self._orders = Orders(parts, subscribing, self._upkeep.keep_control)
         self.api = ServerApi(parts, self._orders, reading)
         self._door = Door(open_to_all=open_to_all)
@@ -254,7 +256,7 @@ class Node:
 
         Raises BrokerUnavailable.
         """
-        history: History = await self._broker.history(channel, after, _WHOLE_STREAM)
+        history: History = await self._broker.history(channel, after, WHOLE_STREAM)
         return history.publications, history.offset, history.epoch
 
     async def tail_subscribe(self, channel: str, after: int | None = None) -> Follower:
@@ -295,6 +297,3 @@ class Node:
     def on_restored(self) -> None:
         """Messages may have been missed."""
         self._upkeep.restored()
-
-
-_WHOLE_STREAM = 100_000
