@@ -24,6 +24,7 @@ from app.infra.jobs import given_up
 from app.infra.logs import adopt_library_logs
 from app.infra.long_run import run_until_told
 from app.infra.migrations import MigrationFailed, known_ids, migrate, pending_ids
+from app.infra.patience import wait_for_database
 from app.kit.errors import AppError
 from app.kit.principal import Role
 from app.settings import Settings, SettingsError, environment
@@ -117,9 +118,7 @@ def _say(text: str) -> None:
 
 
 def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
-    settings = Settings.from_env(env)
-    _demand_migrated(settings)
-    adopt_library_logs(settings.log_format)
+    _awaited(env)
     config = uvicorn.Config(
         APP_FACTORY,
         factory=True,
@@ -144,24 +143,19 @@ def _serve(chosen: argparse.Namespace, env: dict[str, str]) -> int:
 
 
 def _worker(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
-    settings = Settings.from_env(env)
-    _demand_migrated(settings)
     work = pkgutil.resolve_name(WORKER)
-    run_until_told(work(settings))
+    run_until_told(work(_awaited(env)))
     return 0
 
 
 def _load_sample(_chosen: argparse.Namespace, env: dict[str, str]) -> int:
-    settings = Settings.from_env(env)
-    _demand_migrated(settings)
     load = pkgutil.resolve_name(SAMPLE_LOADER)
-    print(asyncio.run(load(settings)))
+    print(asyncio.run(load(_migrated(env))))
     return 0
 
 
 def _jobs(chosen: argparse.Namespace, env: dict[str, str]) -> int:
-    settings = Settings.from_env(env)
-    _demand_migrated(settings)
+    settings = _migrated(env)
     for line in asyncio.run(given_up(settings.database_url.reveal(), retry=chosen.retry)):
         print(line)
     return 0
@@ -169,8 +163,7 @@ def _jobs(chosen: argparse.Namespace, env: dict[str, str]) -> int:
 
 def _account(chosen: argparse.Namespace, env: dict[str, str]) -> int:
     """The way to the first admin. An account that exists keeps its password."""
-    settings = Settings.from_env(env)
-    _demand_migrated(settings)
+    settings = _migrated(env)
     is_terminal = sys.stdin.isatty()
     password = getpass.getpass() if is_terminal else sys.stdin.readline().rstrip("\n")
     given = {"email": chosen.email, "name": chosen.name, "password": password}
@@ -190,8 +183,7 @@ def _account(chosen: argparse.Namespace, env: dict[str, str]) -> int:
 
 def _reset_factors(chosen: argparse.Namespace, env: dict[str, str]) -> int:
     """The way back for the only admin whose phone is gone."""
-    settings = Settings.from_env(env)
-    _demand_migrated(settings)
+    settings = _migrated(env)
 
     async def reset(house: Any) -> int:
         return int(await house.factors.reset_as_operator(chosen.email))
@@ -255,13 +247,23 @@ async def _pending(url: str) -> list[str]:
         await db.stop()
 
 
-def _demand_migrated(settings: Settings) -> None:
+def _awaited(env: dict[str, str]) -> Settings:
+    """For what runs for long: its database may be starting at the same time."""
+    settings = Settings.from_env(env)
+    adopt_library_logs(settings.log_format)
+    asyncio.run(wait_for_database(settings.database_url.reveal(), settings.database_patience_s))
+    return _migrated(env)
+
+
+def _migrated(env: dict[str, str]) -> Settings:
     """Refuse a database that lacks a migration: half of the queries would fail one by one."""
+    settings = Settings.from_env(env)
     missing = asyncio.run(_pending(settings.database_url.reveal()))
     if missing:
         raise CommandFailed(
             f"the database lacks the migrations {', '.join(missing)}. Run: python -m app migrate"
         )
+    return settings
 
 
 def _backup(chosen: argparse.Namespace, env: dict[str, str]) -> int:

@@ -113,7 +113,8 @@ class House:
 
     def _furnish(self, settings: Settings) -> None:
         self.audit = Audit(self.db)
-        self.sessions = Sessions(self.db, settings, end_sockets=self.node.disconnect_session)
+        end_sockets, renewed = self.node.disconnect_session, self.node.identities.renew
+        self.sessions = Sessions(self.db, settings, end_sockets=end_sockets, renewed=renewed)
         self.doorway = Doorway(
             self.sessions,
             must_verify=settings.require_verified_email,

@@ -57,6 +57,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """So long may the owner of a former address take the account back."""
     redis_prefix: str = "sicerdas:"
     database_pool_size: int = 10
+    database_patience_s: float = 30.0
+    """So long do `serve` and `worker` wait for a database that is still starting."""
     max_body_bytes: int = 1024 * 1024
     max_upload_bytes: int = 12 * 1024 * 1024
     session_idle_s: int = 14 * 86_400

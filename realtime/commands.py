@@ -222,18 +222,6 @@ class Commands:
             return codes.CONNECTION_LIMIT
         return None
 
-    def stands(self, identity: Identity, since: float) -> bool:
-        """Tell whether an identity read then, by the node's `now`, may be used without asking.
-
-        It may not while other processes' orders to end somebody may be missed, nor if one may have
-        been missed since then.
-        """
-        left = self._expires_in(identity)
-        is_over = left is not None and left <= 0
-        ended = is_over or self._hub.ended_since(identity, since)
-        heard_all = self._broker.state.connected and not self._hub.may_have_missed(since)
-        return not ended and heard_all
-
     async def _renew(self, connection: Connection, work: Renew) -> None:
         checked_at = self._clock()
         identity = await self._verify(connection, work.token)

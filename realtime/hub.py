@@ -26,8 +26,10 @@ class Hub:
         self._users: dict[str, set[Connection]] = {}
         self._sessions: dict[str, set[Connection]] = {}
         self._ended: dict[tuple[str, str], float] = {}
-        self._missed_until = NEVER
         """When a session or a user was last ended, kept longer than any `connect` can take."""
+        self._renewed: dict[str, float] = {}
+        """When a session last got another token; kept as long."""
+        self._missed_until = NEVER
 
     def add(self, connection: Connection) -> None:
         """Note a connection that has not said yet who it is."""
@@ -79,6 +81,11 @@ class Hub:
                 self._ended[key] = now
         return [*self._sessions.get(session, ()), *self._users.get(user, ())]
 
+    def renew(self, session: str, now: float) -> None:
+        """Note that a session goes on under another token."""
+        self._renewed = {k: at for k, at in self._renewed.items() if now - at < REMEMBER_S}
+        self._renewed[session] = now
+
     def of(self, user: str, client: str) -> list[Connection]:
         """Return a user's connections, or the one named; without both those of nobody."""
         if client:
@@ -96,6 +103,10 @@ class Hub:
             return False
         keys = (("session", identity.session), ("user", identity.user))
         return any(self._ended.get(key, NEVER) >= then for key in keys)
+
+    def renewed_since(self, identity: Identity, then: float) -> bool:
+        """Tell whether this identity's session got another token at or after a moment."""
+        return self._renewed.get(identity.session, NEVER) >= then
 
     def missed(self, now: float) -> None:
         """Note that orders to end somebody may have been missed until this moment."""

@@ -26,6 +26,7 @@ from realtime.fanout import Fanout
 from realtime.follower import Follower
 from realtime.following import follow
 from realtime.hub import Hub
+from realtime.identities import Identities
 from realtime.model import (
     ChannelFamily,
     DurableLog,
@@ -110,10 +111,11 @@ class Node:
             still_valid=parts.hooks.still_valid,
             limits=limits,
         )
-        self.stands, self.family = self._commands.stands, self._channels.family
+        self.family = self._channels.family
         self.tick = self._upkeep.tick
         """For tests, whose clock does not move by itself."""
         self._orders = Orders(parts, subscribing, self._upkeep.keep_control)
+        self.identities = Identities(parts, self._orders)
         self.api = ServerApi(parts, self._orders, reading)
         self._door = Door(open_to_all=open_to_all)
         self.draining = False
@@ -174,12 +176,8 @@ class Node:
         `unidirectional` client only listens; what an `emulated` one says comes by `speak`.
         """
         out = Writer(transport, self.limits)
-        door = replace(
-            self._door,
-            unidirectional=unidirectional,
-            secret=secrets.token_hex(16) if emulated else "",
-            node=self.name if emulated else "",
-        )
+        secret, node = (secrets.token_hex(16), self.name) if emulated else ("", "")
+        door = replace(self._door, unidirectional=unidirectional, secret=secret, node=node)
         return self.attach(out, identity, checked_at, token_required=token_required, door=door)
 
     async def speak(self, node: str, secret: str, frame: str) -> bool:

@@ -23,6 +23,12 @@ class End(msgspec.Struct, frozen=True, omit_defaults=True, tag="end"):
     user: str = ""
 
 
+class Renew(msgspec.Struct, frozen=True, omit_defaults=True, tag="renew"):
+    """Use no more what was read of a session before: its token is another now."""
+
+    session: str
+
+
 class Clients(msgspec.Struct, frozen=True, omit_defaults=True, tag="clients"):
     """Do something to the connected clients of a user, or to one of them.
 
@@ -45,7 +51,7 @@ class Speak(msgspec.Struct, frozen=True, omit_defaults=True, tag="speak"):
     frame: str
 
 
-Order = End | Clients | Speak
+Order = End | Renew | Clients | Speak
 
 
 class Orders:
@@ -94,6 +100,8 @@ class Orders:
             case End(session=session, user=user):
                 for connection in self._hub.end(session, user, self._clock()):
                     connection.disconnect(codes.FORCED)
+            case Renew(session=session):
+                self._hub.renew(session, self._clock())
             case Speak(secret=secret, frame=frame):
                 self._speak(secret, frame)
             case Clients(user=user, client=client):

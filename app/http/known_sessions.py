@@ -56,7 +56,8 @@ class KnownSessions:
     def _is_fresh(self, known: Known) -> bool:
         identity, checked_at = known
         is_young = self._node.now() - checked_at < self._remember_s
-        return is_young and identity is not None and self._node.stands(identity, checked_at)
+        stands = self._node.identities.stand
+        return is_young and identity is not None and stands(identity, checked_at)
 
     def _keep(self, key: bytes, known: Known) -> None:
         self._known.pop(key, None)  # the newest stands last

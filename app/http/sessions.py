@@ -26,6 +26,9 @@ COOKIE_NAME = "__Host-sicerdas"
 OWN_COOKIE = "__Host-sicerdas-own"
 """Where a browser keeps an admin's own session while it is in somebody's name."""
 
+SIGN_UP_COOKIE = "__Host-sicerdas-signup"
+"""By which a browser is known that signed up and waits for the mail; it lets nobody in."""
+
 PRINCIPAL_KEY = "principal"
 KEEP_SESSION = "keep_session"
 KEY_PREFIX = "sic_"

@@ -744,7 +744,7 @@ export interface paths {
         put?: never;
         /**
          * Use the link of a mail about an address: it confirms it, changes it, or undoes a change
-         * @description Use the link of a mail about an address: it confirms it, changes it, or undoes a change. It signs nobody in.
+         * @description Use the link of a mail about an address: it confirms it, changes it, or undoes a change. It signs nobody in. A new account's address is confirmed by the browser that signed up or with the password of the sign-up; `resetPassword` takes the link as well and sets another.
          */
         post: operations["verifyEmail"];
         delete?: never;
@@ -1635,10 +1635,14 @@ export interface components {
         /**
          * AddressConfirmed
          * @description What the link did: confirmed an address, changed it, or brought the former one back.
+         *
+         *         `kept` is for the last: the mailbox alone does not go around them, but its owner looks whether
+         *         they are all their own.
          */
         AddressConfirmed: {
             /** @enum {unknown} */
             done: "changed" | "confirmed" | "restored";
+            kept: components["schemas"]["KeptWay"][];
         };
         /**
          * Answer
@@ -2202,6 +2206,18 @@ export interface components {
             type: "interrupted";
         };
         /**
+         * KeptWay
+         * @description A way into an account that was there before it was moved away, and stays.
+         *
+         *         `name` is what its owner called a passkey, or an account's provider.
+         */
+        KeptWay: {
+            /** @enum {unknown} */
+            kind: "identity" | "passkey" | "totp";
+            name: string;
+            since: string;
+        };
+        /**
          * LogIn
          * @description Sign-in; `bearer` answers the token in the body and sets no cookie.
          */
@@ -2707,8 +2723,12 @@ export interface components {
         /**
          * UseMailedLink
          * @description The token of a link, from the fragment of its address.
+         *
+         *         `password` is the one of the sign-up, for a browser that did not sign up itself.
          */
         UseMailedLink: {
+            /** @default null */
+            password?: string | null;
             token: string;
         };
         /**

@@ -51,6 +51,49 @@ async def test_sign_up_read_the_mail_click_and_be_confirmed(window: OpenWindow) 
     await expect(reminder).to_have_count(0)
 
 
+async def test_stranger_who_used_my_address_keeps_nothing(window: OpenWindow) -> None:
+    """On another device the link asks for the password of the sign-up; whoever did not sign up
+    sets their own with it, and the stranger's counts no more."""
+    email = f"{uuid4().hex[:10]}@example.org"
+    there, visit = await window(path="/signup"), await window()
+    await there.page.get_by_label("Name").fill("Stranger")
+    await there.page.get_by_label("E-mail").fill(email)
+    await there.page.get_by_label("Password").fill(PASSWORD)
+    await there.page.get_by_role("button", name="Create an account").click()
+    await expect(there.page.locator(".avatar")).to_be_visible()
+    visit.expected += ["/auth/verify-email", "/auth/login"]
+    there.expected.append("401")
+    await read_mail(visit, "Confirm your address", email)
+    await visit.page.get_by_role("button", name="Confirm").click()
+    chosen = visit.page.get_by_label("The password you chose")
+    await chosen.fill(NEW_PASSWORD)
+    await visit.page.get_by_role("button", name="Confirm").click()
+    await expect(visit.page.get_by_text("The current password is not right.")).to_be_visible()
+    await visit.page.get_by_role("button", name="I do not know it: set a new one").click()
+    await visit.page.get_by_label("New password").fill(NEW_PASSWORD)
+    await visit.page.get_by_role("button", name="Set the password").click()
+    await expect(visit.page).to_have_url(f"{visit.url}/login")
+    await log_in(visit, email, NEW_PASSWORD)
+    await expect(there.page.get_by_text("Your session has ended.")).to_be_visible()
+
+
+async def test_sign_up_on_one_device_and_confirm_on_another(window: OpenWindow) -> None:
+    """The password of the sign-up is enough."""
+    email = f"{uuid4().hex[:10]}@example.org"
+    there, visit = await window(path="/signup"), await window()
+    await there.page.get_by_label("Name").fill("Sari")
+    await there.page.get_by_label("E-mail").fill(email)
+    await there.page.get_by_label("Password").fill(PASSWORD)
+    await there.page.get_by_role("button", name="Create an account").click()
+    await expect(there.page.locator(".avatar")).to_be_visible()
+    visit.expected.append("/auth/verify-email")
+    await read_mail(visit, "Confirm your address", email)
+    await visit.page.get_by_role("button", name="Confirm").click()
+    await visit.page.get_by_label("The password you chose").fill(PASSWORD)
+    await visit.page.get_by_role("button", name="Confirm").click()
+    await expect(visit.page.get_by_text("Your address is confirmed.")).to_be_visible()
+
+
 async def test_forgotten_password(window: OpenWindow, person: MakePerson) -> None:
     """Ask, read, set, log in; the same link a second time is refused in words."""
     someone = await person()

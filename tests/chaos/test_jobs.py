@@ -19,10 +19,10 @@ from app.infra.job_runner import JobRunner, RunnerRules
 from app.infra.jobs import Job, JobRules, Jobs
 from app.infra.migrations import migrate
 from app.kit.tasks import end_task
-from tests.chaos.test_supervisor import RunningHouse
 from tests.support.desk import until
 from tests.support.job_worker import Note
 from tests.support.report import SEED, Report, sized
+from tests.support.running_house import RunningHouse
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 KIND = "note"

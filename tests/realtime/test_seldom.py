@@ -178,13 +178,18 @@ class TestIdentities:
         async with Kit(FAMILIES, broker=MemoryBroker(bus)) as house:
             node = house.node
             read_at = node.now()
-            assert node.stands(LEARNER, read_at)
-            assert not node.stands(Identity(user="7", expires_at=time.time() - 1), read_at)
+            assert node.identities.stand(LEARNER, read_at)
+            assert not node.identities.stand(
+                Identity(user="7", expires_at=time.time() - 1), read_at
+            )
+            await node.identities.renew("s7")
+            assert not node.identities.stand(LEARNER, read_at)
+            assert node.identities.stand(LEARNER, node.now())
             await node.disconnect_session("s7")
-            assert not node.stands(LEARNER, read_at)
-            assert node.stands(Identity(user="8", session="s8"), read_at)
+            assert not node.identities.stand(LEARNER, read_at)
+            assert node.identities.stand(Identity(user="8", session="s8"), read_at)
             bus.down = True
-            assert not node.stands(Identity(user="8", session="s8"), read_at)
+            assert not node.identities.stand(Identity(user="8", session="s8"), read_at)
 
 
 class Deaf(Ear):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import httpx
 import pytest
@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from app.kit.principal import Role
 from tests.security.test_sockets import cookie_of, realtime_token
-from tests.story.wire import Wire, connected
+from tests.story.wire import Wire, connected, opened
 from tests.support.doors import DOORS, HELLO, Door, Visitor, knock
 from tests.support.hostile import masked_text
 from tests.support.house import PASSWORD, MakePerson, Person, Served
@@ -125,6 +125,32 @@ async def test_v7_4_1_an_old_token_opens_nothing_anywhere(
         with pytest.raises((ConnectionError, ConnectionClosed)):
             async with connected(url, token):
                 pytest.fail("a token of an ended session was accepted")
+
+
+async def test_v7_2_4_former_token_of_a_renewed_session_opens_nothing_anywhere(
+    served: Served, other_url: str, person: MakePerson
+) -> None:
+    """A fresh proof gives the session another token: a socket with the former one is nobody's at
+    once, though both processes knew it a moment ago; what it had opened before stays."""
+    someone = await person()
+    form = {"method": "password", "password": PASSWORD}
+    async with AsyncExitStack() as stack:
+        urls = (served.url, other_url)
+        before = [await stack.enter_async_context(by_cookie(url, someone)) for url in urls]
+        (await someone.http.post("/api/v1/auth/confirm", json=form)).raise_for_status()
+        for url in urls:
+            async with by_cookie(url, someone) as wire:
+                await wire.command(connect={})
+                reply = await wire.command(subscribe={"channel": f"user:{someone.id}"})
+                assert reply["error"]["code"] == 101
+        for wire in before:
+            await wire.command(connect={})
+            assert "subscribe" in await wire.command(subscribe={"channel": f"user:{someone.id}"})
+
+
+def by_cookie(url: str, person: Person) -> AbstractAsyncContextManager[Wire]:
+    """A socket as a page of ours opens it."""
+    return opened(url, additional_headers=cookie_of(person), origin=url)
 
 
 async def test_v8_3_2_what_was_lost_is_not_given_again(

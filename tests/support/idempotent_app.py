@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,3 +167,12 @@ def small_app(
         request_max_body_size=BODY_LIMIT,
         state=State({"rooms": rooms, "gate": gate, "entered": entered}),
     )
+
+
+@asynccontextmanager
+async def running(rooms: Rooms, store: IdempotencyStore | None = None) -> AsyncIterator[Bench]:
+    """The app with a client."""
+    gate, entered = asyncio.Event(), asyncio.Event()
+    transport = httpx.ASGITransport(app=small_app(rooms, gate, entered, store))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield Bench(rooms, client, gate, entered)

@@ -101,6 +101,22 @@ async def test_v7_4_1_an_ended_session_is_forgotten_at_once(
     assert known.recall(cookie("b")) is not None
 
 
+async def test_v7_2_4_a_renewed_session_is_asked_for_anew(
+    known: KnownSessions, node: Node, store: Store, clock: ManualClock
+) -> None:
+    """Its former token is nobody's; the connections that it opened are the session's still."""
+    await known.authenticate(cookie("a"))
+    await known.authenticate(cookie("b"))
+    store.living["new"] = store.living.pop("a")
+    await node.identities.renew("s7")
+    assert known.recall(cookie("a")) is None
+    assert await known.authenticate(cookie("a")) is None
+    assert known.recall(cookie("b")) is not None
+    clock.advance(0.1)
+    await known.authenticate(cookie("new"))
+    assert known.recall(cookie("new")) is not None
+
+
 async def test_v7_3_1_an_expired_session_is_asked_for_anew(
     known: KnownSessions, store: Store, clock: ManualClock
 ) -> None:

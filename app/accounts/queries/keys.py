@@ -90,9 +90,10 @@ async def delete_key(db: Queryable, user_id: int, key_id: str) -> Record | None:
     )
 
 
-async def delete_keys_of(db: Queryable, user_id: int) -> None:
-    """Revoke all keys of a person."""
-    await db.execute("DELETE FROM api_keys WHERE user_id = $1", user_id)
+async def delete_keys_of(db: Queryable, user_id: int) -> list[str]:
+    """Revoke all keys of a person; their ids."""
+    rows = await db.fetch("DELETE FROM api_keys WHERE user_id = $1 RETURNING id", user_id)
+    return [row["id"] for row in rows]
 
 
 def as_key(row: Record) -> ApiKey:

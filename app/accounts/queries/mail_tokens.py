@@ -33,7 +33,8 @@ async def owner_of(
     """Whose link this is and what for, while it is good; it stays unused."""
     return await db.fetchrow(
         """
-        SELECT t.user_id, t.purpose, t.email, u.name, u.email AS stored_email
+        SELECT t.user_id, t.purpose, t.email, u.name, u.email AS stored_email,
+            u.email_verified_at IS NOT NULL AS is_verified
         FROM mail_tokens t JOIN users u ON u.id = t.user_id
         WHERE t.token_hash = $1 AND t.purpose = ANY($2) AND t.expires_at > $3
         """,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from app.accounts.schemas import KeptWay
 from app.infra.db import Queryable
 
 SINCE = {
@@ -28,3 +29,18 @@ async def forget_ways_in(db: Queryable, user_id: int, since: datetime | None = N
         )
     for table in ("recovery_codes", "passkey_challenges", "federation_states"):
         await db.execute(f"DELETE FROM {table} WHERE user_id = $1", user_id)
+
+
+async def ways_kept(db: Queryable, user_id: int) -> list[KeptWay]:
+    """What still lets this person in beside a password, the oldest first."""
+    rows = await db.fetch(
+        """
+        SELECT 'totp' AS kind, '' AS name, enabled_at AS since
+        FROM totp_secrets WHERE user_id = $1 AND enabled_at IS NOT NULL
+        UNION ALL SELECT 'passkey', name, created_at FROM passkeys WHERE user_id = $1
+        UNION ALL SELECT 'identity', provider, created_at FROM identities WHERE user_id = $1
+        ORDER BY since
+        """,
+        user_id,
+    )
+    return [KeptWay(row["kind"], row["name"], row["since"]) for row in rows]

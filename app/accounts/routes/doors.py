@@ -18,7 +18,13 @@ from app.accounts.schemas import (
 )
 from app.accounts.service import Accounts, Sessions
 from app.http.reach import for_impersonators
-from app.http.sessions import OWN_COOKIE, bearer_token, expired_cookie
+from app.http.sessions import (
+    OWN_COOKIE,
+    SIGN_UP_COOKIE,
+    bearer_token,
+    expired_cookie,
+    session_cookie,
+)
 from app.infra.tokens import RealtimeTokens
 from app.kit.principal import Principal
 from app.settings import Settings
@@ -37,9 +43,10 @@ async def sign_up(
 ) -> Response[SignedIn]:
     """Create an account. Signs in at once, or answers 202 where the address must be confirmed."""
     admission = await accounts.sign_up(data, client_of(request))
-    if admission is None:
+    if isinstance(admission, str):
         pending: Any = NoContentYet()  # Litestar describes one success; CONFIRM_FIRST adds this one
-        return Response(pending, status_code=202)
+        mark = session_cookie(admission, max_age_s=settings.verify_link_s, name=SIGN_UP_COOKIE)
+        return Response(pending, status_code=202, cookies=[mark])
     return signed_in_as(admission, settings, is_bearer=False, status=201)
 
 

@@ -16,6 +16,7 @@ from app.accounts.schemas import (
     UseMailedLink,
 )
 from app.accounts.service import Letterbox, MailedLinks
+from app.http.sessions import SIGN_UP_COOKIE, cookie_token
 from app.kit.principal import Principal
 from app.settings import Settings
 
@@ -31,11 +32,16 @@ async def send_verification(
 
 @post("/auth/verify-email", operation_id="verifyEmail", status_code=200)
 async def verify_email(
-    data: JSONBody[UseMailedLink], request: AnyRequest, mailed_links: NamedDependency[MailedLinks]
+    data: JSONBody[UseMailedLink],
+    request: AnyRequest,
+    viewer: NamedDependency[Principal | None],
+    mailed_links: NamedDependency[MailedLinks],
 ) -> AddressConfirmed:
     """Use the link of a mail about an address: it confirms it, changes it, or undoes a change.
-    It signs nobody in."""
-    return await mailed_links.confirm(data.token, client_of(request))
+    It signs nobody in. A new account's address is confirmed by the browser that signed up or with
+    the password of the sign-up; `resetPassword` takes the link as well and sets another."""
+    mark = cookie_token(request.scope, SIGN_UP_COOKIE)
+    return await mailed_links.confirm(data, viewer, mark, client_of(request))
 
 
 @post("/auth/password-reset/send", operation_id="sendPasswordReset", status_code=202)

@@ -1,12 +1,13 @@
 """What goes in and out of the doors that mail opens."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from app.accounts.schemas.people import Email, NewPassword
-from app.kit.errors import BadRequest, FieldError, InvalidInput
+from app.kit.errors import BadRequest, FieldError, Forbidden, InvalidInput
 from app.kit.language import Language
 
 MailedToken = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
@@ -33,9 +34,13 @@ class AskForMail(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UseMailedLink(Struct, frozen=True, forbid_unknown_fields=True):
-    """The token of a link, from the fragment of its address."""
+    """The token of a link, from the fragment of its address.
+
+    `password` is the one of the sign-up, for a browser that did not sign up itself.
+    """
 
     token: MailedToken
+    password: Annotated[str, Meta(max_length=1024)] | None = None
 
 
 class ResetPassword(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,10 +63,26 @@ class ChangeEmail(Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
 
 
+class KeptWay(Struct, frozen=True):
+    """A way into an account that was there before it was moved away, and stays.
+
+    `name` is what its owner called a passkey, or an account's provider.
+    """
+
+    kind: Literal["totp", "passkey", "identity"]
+    name: str
+    since: datetime
+
+
 class AddressConfirmed(Struct, frozen=True):
-    """What the link did: confirmed an address, changed it, or brought the former one back."""
+    """What the link did: confirmed an address, changed it, or brought the former one back.
+
+    `kept` is for the last: the mailbox alone does not go around them, but its owner looks whether
+    they are all their own.
+    """
 
     done: Literal["confirmed", "changed", "restored"]
+    kept: list[KeptWay]
 
 
 class Asked(Struct, frozen=True):
@@ -77,6 +98,14 @@ class Asked(Struct, frozen=True):
     """Whose new account it is, or who asks for another address."""
     session_id: str | None = None
     """In which session they ask; a request does not outlive it."""
+
+
+class PasswordNeeded(Forbidden):
+    """The link is good, but this browser did not sign up: perhaps a stranger did, with the address
+    of whoever reads the mail. Give the password of the sign-up, or set another with this link."""
+
+    code = "password-needed"
+    title = "Give the password that was chosen at the sign-up, or set a new one"
 
 
 class LinkUnusable(BadRequest):

@@ -75,8 +75,8 @@ class Accounts:
 
     # --- signing in and out
 
-    async def sign_up(self, form: SignUp, client: Client) -> Admission | None:
-        """A new account, signed in; None where the address must be confirmed first.
+    async def sign_up(self, form: SignUp, client: Client) -> Admission | str:
+        """A new account, signed in; a mark for this browser where the address must be confirmed.
 
         Then nothing tells whether the address was free.
         Raises DeceptiveAddress, PasswordTooCommon, TooManyRequests, and EmailTaken otherwise.
@@ -95,7 +95,7 @@ class Accounts:
             user_id = row["id"] if row else None
             await self._letterbox.enqueue(tx, Asked("signup", email, client.language, user_id))
             if row is None or self._must_verify:
-                return None
+                return self._letterbox.marks.make(user_id)
             return await self._doorway.admit(tx, row, client, Method.PASSWORD)
 
     async def log_in(self, form: LogIn, client: Client) -> Admission:

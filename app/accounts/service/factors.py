@@ -104,6 +104,7 @@ class FactorSettings:
             token = await self._sessions.renew(tx, principal, Method.ONE_TIME_CODE)
             await self._letterbox.notify(tx, user_id, "factor-added")
             await self._record(tx, principal, "user.totp-enabled", user_id)
+        await self._sessions.end_former_token(principal.session_id)
         await self._throttle.forgive_factor(user_id)
         return FactorAdded(codes, token)
 

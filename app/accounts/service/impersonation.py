@@ -103,6 +103,8 @@ class Impersonation:
             detail = {"session": principal.session_id}
             await self._record(tx, principal, "user.impersonation-ended", principal.user_id, detail)
         await self._live.close_sockets(ended)
+        if token:
+            await self._live.end_former_token(opener["id"])
         return users.as_user(admin), token
 
     async def _tell(self, tx: Connection, user_id: int, event: UserImpersonated) -> Publication:

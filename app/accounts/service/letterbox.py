@@ -5,13 +5,16 @@ answer nor its time tells a stranger anything, and a mail goes to the stored add
 """
 
 import secrets
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 from asyncpg import Connection, Record
 
 from app.accounts.queries import mail_tokens, sessions, users
-from app.accounts.schemas import Asked, AskedFor, Client, Purpose
+from app.accounts.schemas import Asked, AskedFor, Client, KeptWay, Purpose
 from app.accounts.service.events import normal_email
+from app.accounts.service.sign_up_marks import SignUpMarks
 from app.accounts.service.throttle import DoorThrottle
 from app.infra.db import Database, Queryable
 from app.infra.jobs import Job, Jobs
@@ -49,6 +52,7 @@ class Letterbox:
     def __init__(
         self, db: Database, jobs: Jobs, postman: Postman, throttle: DoorThrottle, settings: Settings
     ) -> None:
+        self.marks = SignUpMarks(settings.secret, lifetime_s=settings.verify_link_s)
         self._db = db
         self._jobs = jobs
         self._postman = postman
@@ -73,8 +77,19 @@ class Letterbox:
         """The same as a part of another fact, which counted itself."""
         await self._jobs.enqueue(tx, KIND, asked)
 
-    async def send_link(self, tx: Queryable, user_id: int, purpose: Purpose, to: Recipient) -> None:
-        """A new link for this mailbox; the one of its kind before is worth nothing."""
+    async def send_link(
+        self,
+        tx: Queryable,
+        user_id: int,
+        purpose: Purpose,
+        to: Recipient,
+        kept: Sequence[KeptWay] | None = None,
+    ) -> None:
+        """A new link for this mailbox; the one of its kind before is worth nothing.
+
+        With `kept` the account was taken back, and the mail counts what has stayed of it: names
+        would be words of whoever had it meanwhile.
+        """
         token, lifetime_s = secrets.token_urlsafe(TOKEN_BYTES), self._lifetimes[purpose]
         expires_at = now() + timedelta(seconds=lifetime_s)
         await mail_tokens.replace_token(
@@ -86,16 +101,22 @@ class Letterbox:
             "hours": str(lifetime_s // HOUR_S),
             "days": str(lifetime_s // DAY_S),
         }
-        await self._postman.send(tx, to, TEMPLATES[purpose], values)
+        if kept is None:
+            await self._postman.send(tx, to, TEMPLATES[purpose], values)
+            return
+        counts = Counter(way.kind for way in kept)
+        for kind in ("totp", "passkey", "identity"):
+            values[kind] = str(counts[kind])
+        await self._postman.send(tx, to, "restored", values)
 
     async def notify(self, tx: Queryable, to: int | Recipient, template: str) -> None:
         """Tell somebody what happened to their account, and where to take it back."""
         await self._postman.send(tx, to, template, {"link": self._postman.link(FORGOT)})
 
-    async def changed_password(self, tx: Queryable, user_id: int) -> None:
+    async def changed_password(self, tx: Queryable, user_id: int, *, by_mail: bool = False) -> None:
         """Tell the owner; links from before, which the old password may have asked for, end."""
         await mail_tokens.delete_tokens_of(tx, user_id, but=[Purpose.UNDO])
-        await self.notify(tx, user_id, "password-changed")
+        await self.notify(tx, user_id, "password-reset" if by_mail else "password-changed")
 
     async def trim(self) -> None:
         """Forget links that are over."""

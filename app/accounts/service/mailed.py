@@ -11,7 +11,7 @@ import asyncpg
 from asyncpg import Connection, Record
 
 from app.accounts import policy
-from app.accounts.queries import mail_tokens, sessions, users, ways_in
+from app.accounts.queries import keys, mail_tokens, sessions, users, ways_in
 from app.accounts.schemas import (
     AddressConfirmed,
     Admission,
@@ -20,10 +20,14 @@ from app.accounts.schemas import (
     Client,
     DeceptiveAddress,
     EmailTaken,
+    KeptWay,
     LinkUnusable,
+    PasswordNeeded,
     PasswordTooCommon,
     Purpose,
     ResetPassword,
+    UseMailedLink,
+    WrongPassword,
     user_channel,
 )
 from app.accounts.service.doorway import Doorway
@@ -43,6 +47,7 @@ from app.kit.principal import Method, Principal
 from app.kit.secret import token_hash
 
 CONFIRMING = (Purpose.VERIFY, Purpose.CHANGE, Purpose.UNDO)
+SETTING = (Purpose.RESET, Purpose.VERIFY)
 ELSEWHERE = (Purpose.CHANGE, Purpose.UNDO)
 """Sent to a mailbox that the account is to have, not to the one that it has."""
 
@@ -97,12 +102,14 @@ class MailedLinks:
         return admission
 
     async def reset_password(self, form: ResetPassword, client: Client) -> None:
-        """Another password. All sessions, sockets and other links of the person end.
+        """Another password. All sessions, sockets, API keys and other links of the person end:
+        who resets by mail may have lost the account to somebody who made a key. The link that
+        confirms an address does the same while nobody has confirmed it.
 
         Raises TooManyRequests, LinkUnusable, PasswordTooCommon.
         """
         await self._throttle.admit_link(client.address)
-        owner = await mail_tokens.owner_of(self._db, token_hash(form.token), [Purpose.RESET], now())
+        owner = await mail_tokens.owner_of(self._db, token_hash(form.token), SETTING, now())
         if owner is None:
             raise LinkUnusable
         email = owner["stored_email"]
@@ -111,14 +118,17 @@ class MailedLinks:
             raise PasswordTooCommon
         new_hash = await self._passwords.hash(form.password)
         async with self._db.transaction() as tx:
-            row, _ = await self._take(tx, form.token, [Purpose.RESET])
+            row, link = await self._take(tx, form.token, SETTING)
+            if link["purpose"] == Purpose.VERIFY and row["email_verified_at"] is not None:
+                raise LinkUnusable  # it lives for longer than a link to set a password may
             user_id = row["id"]
             await users.set_password_hash(tx, user_id, new_hash)
             if row["email_verified_at"] is None:  # see `sign_in`: they are not this owner's
                 await ways_in.forget_ways_in(tx, user_id)
             await users.set_address(tx, user_id, row["email"])
             ended = await sessions.delete_sessions_of(tx, user_id)
-            await self._letterbox.changed_password(tx, user_id)
+            await keys.delete_keys_of(tx, user_id)
+            await self._letterbox.changed_password(tx, user_id, by_mail=True)
             await self._record(tx, user_id, "user.password-reset")
         await self._throttle.forgive(email)
         await self._sessions.close_sockets(ended)
@@ -143,26 +153,57 @@ class MailedLinks:
             await self._letterbox.enqueue(tx, asked)
             await self._letterbox.notify(tx, principal.user_id, "email-change-asked")
 
-    async def confirm(self, token: str, client: Client) -> AddressConfirmed:
-        """The mailbox answers. Raises TooManyRequests, LinkUnusable, EmailTaken."""
+    async def confirm(
+        self, form: UseMailedLink, viewer: Principal | None, mark: str | None, client: Client
+    ) -> AddressConfirmed:
+        """The mailbox answers; `viewer` and `mark` are what its reader's browser shows of itself.
+
+        Raises TooManyRequests, LinkUnusable, EmailTaken, PasswordNeeded, WrongPassword.
+        """
         await self._throttle.admit_link(client.address)
+        await self._check_who_signed_up(form, viewer, mark, client)
         ended: list[str] = []
+        kept: list[KeptWay] = []
         async with self._db.transaction() as tx:
-            row, link = await self._take(tx, token, CONFIRMING)
+            row, link = await self._take(tx, form.token, CONFIRMING)
             done: Literal["confirmed", "changed", "restored"] = "confirmed"
             if link["purpose"] == Purpose.VERIFY:
                 row = await users.set_address(tx, row["id"], row["email"])
             elif link["purpose"] == Purpose.CHANGE:
                 row, done = await self._move(tx, row, link["email"]), "changed"
             else:
-                row, ended = await self._move_back(tx, row, link)
+                row, ended, kept = await self._move_back(tx, row, link)
                 done = "restored"
             user, publication = await announce(tx, self._log, row)
         await self._publish_log(user_channel(user.id), publication)
         await self._sessions.close_sockets(ended)
-        return AddressConfirmed(done)
+        return AddressConfirmed(done, kept)
 
     # --- steps
+
+    async def _check_who_signed_up(
+        self, form: UseMailedLink, viewer: Principal | None, mark: str | None, client: Client
+    ) -> None:
+        """A stranger may have signed up with this address, and waits with the password for its
+        owner to press a button. So whoever confirms it is who signed up: by the browser, or by the
+        password, which cannot change meanwhile without ending the link.
+        """
+        owner = await mail_tokens.owner_of(
+            self._db, token_hash(form.token), [Purpose.VERIFY], now()
+        )
+        if owner is None or owner["is_verified"] or owner["email"] != owner["stored_email"]:
+            return
+        user_id, email = owner["user_id"], owner["email"]
+        if user_id in {_person(viewer), self._letterbox.marks.read(mark)}:
+            return
+        if form.password is None:
+            raise PasswordNeeded
+        await self._throttle.admit_login(email, client.address)
+        row = await users.credentials_by_id(self._db, user_id)
+        known_hash = row["password_hash"] if row else None
+        if not await self._passwords.verify(known_hash, form.password):
+            raise WrongPassword
+        await self._throttle.forgive(email)
 
     async def _take(
         self, tx: Connection, token: str, purposes: Sequence[Purpose]
@@ -191,22 +232,25 @@ class MailedLinks:
 
     async def _move_back(
         self, tx: Connection, row: Record, link: Record
-    ) -> tuple[Record, list[str]]:
+    ) -> tuple[Record, list[str], list[KeptWay]]:
         """To the address of before; whoever moved it may know the password, so that ends too.
 
-        Every other way in since then goes as well. Factors from before the move stay: the former
-        mailbox alone must not go around them.
+        Every other way in since then goes as well, and all API keys, which nobody signs in with.
+        Factors and linked accounts from before the move stay: the former mailbox alone must not go
+        around them. Its owner is told which these are: the thief may have made one before.
         """
         address = link["email"]
         row = await self._set_address(tx, row, address)
         await users.set_password_hash(tx, row["id"], None)
         await ways_in.forget_ways_in(tx, row["id"], since=link["created_at"])
+        await keys.delete_keys_of(tx, row["id"])
         await mail_tokens.delete_tokens_of(tx, row["id"])
         ended = await sessions.delete_sessions_of(tx, row["id"])
         to = Recipient(address, row["language"])
-        await self._letterbox.send_link(tx, row["id"], Purpose.RESET, to)
+        kept = await ways_in.ways_kept(tx, row["id"])
+        await self._letterbox.send_link(tx, row["id"], Purpose.RESET, to, kept)
         await self._record(tx, row["id"], "user.email-restored")
-        return row, ended
+        return row, ended, kept
 
     async def _set_address(self, tx: Connection, row: Record, address: str) -> Record:
         try:
@@ -219,3 +263,10 @@ class MailedLinks:
         await self._audit.record(
             tx, actor=user_id, action=action, target_type="user", target_id=user_id
         )
+
+
+def _person(viewer: Principal | None) -> int | None:
+    """Whose session it is; an admin in somebody's name and a program are not that person."""
+    if viewer is None or viewer.impersonator_id is not None or viewer.key_id is not None:
+        return None
+    return viewer.user_id

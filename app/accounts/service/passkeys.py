@@ -118,6 +118,7 @@ class Passkeys:
                 added = FactorAdded(codes, token, passkeys.as_passkey(row))
         if added is None:
             raise PasskeyRefused
+        await self._sessions.end_former_token(principal.session_id)
         return added
 
     async def rename(self, principal: Principal, passkey_id: str, name: str) -> PasskeyView:

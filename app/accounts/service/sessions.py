@@ -39,9 +39,17 @@ class Sessions:
     paid for with a second truth, which each end, role, closure and idle limit must reach in time.
     """
 
-    def __init__(self, db: Database, settings: Settings, *, end_sockets: EndSockets) -> None:
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        *,
+        end_sockets: EndSockets,
+        renewed: EndSockets,
+    ) -> None:
         self._db = db
         self._end_sockets = end_sockets
+        self._renewed = renewed
         self._fresh_s = settings.fresh_proof_s
         self._staff_needs_two = settings.require_staff_second_factor
         self._limits = (
@@ -143,7 +151,7 @@ class Sessions:
     async def renew(self, tx: Connection, principal: Principal, *methods: Method) -> str:
         """The new token of the session that asks, after a fresh proof (ASVS 5.0, 7.2.4).
 
-        Raises Unauthorized when it has ended meanwhile.
+        `end_former_token` follows the commit. Raises Unauthorized when it has ended meanwhile.
         """
         token = secrets.token_urlsafe(TOKEN_BYTES)
         if not await sessions.renew_session(
@@ -151,6 +159,10 @@ class Sessions:
         ):
             raise Unauthorized
         return token
+
+    async def end_former_token(self, session_id: str) -> None:
+        """After the commit: no process takes the session's former token for it any more."""
+        await self._renewed(session_id)
 
     async def close_sockets(self, ended: Iterable[str]) -> int:
         """After the commit: close what these sessions had open, in every process."""

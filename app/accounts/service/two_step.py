@@ -135,6 +135,7 @@ class TwoStep:
                 await self._note(tx, principal, method)
         if admission is None:
             raise _wrong(form)
+        await self._sessions.end_former_token(principal.session_id)
         await self._throttle.forgive_factor(principal.user_id)
         return admission
 
@@ -163,6 +164,7 @@ class TwoStep:
             if factors.ways_of(await factors.enrolled(tx, row["id"])):
                 raise ProofNotAccepted
             token = await self._sessions.renew(tx, principal, Method.PASSWORD)
+        await self._sessions.end_former_token(principal.session_id)
         return Admission(users.as_user(row), token)
 
     async def _note(self, tx: Connection, actor: Principal | int, method: Method) -> None:

@@ -8,7 +8,8 @@ export function mailedCalls(http: Http) {
   return {
     sendVerification: (email: string) => send<unknown>('/auth/verify-email/send', { email }),
     /** The token of a mailed link, from the fragment of its address; each works once. */
-    verifyEmail: (token: string) => send<AddressConfirmed>('/auth/verify-email', { token }),
+    verifyEmail: (token: string, password?: string) =>
+      send<AddressConfirmed>('/auth/verify-email', { token, ...(password === undefined ? {} : { password }) }),
     sendPasswordReset: (email: string) => send<unknown>('/auth/password-reset/send', { email }),
     resetPassword: (token: string, password: string) => send<void>('/auth/password-reset', { token, password }),
     sendSignInLink: (email: string) => send<unknown>('/auth/magic-link/send', { email }),

@@ -17,6 +17,7 @@ export type ChainState = Schemas['ChainState'];
 export type Session = Schemas['SessionView'];
 export type Visitor = Schemas['Visitor'];
 export type AddressConfirmed = Schemas['AddressConfirmed'];
+export type KeptWay = Schemas['KeptWay'];
 export type SessionsEnded = Schemas['SessionsEnded'];
 export type Provider = Schemas['ProviderView'];
 export type ExportLink = Schemas['ExportLink'];

@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useLocation } from 'preact-iso';
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import { ApiError, type SecondStep } from '@sicerdas/client';
+import { ApiError, type KeptWay, type SecondStep } from '@sicerdas/client';
 import { explain } from '../lib/errors.ts';
 import { t } from '../lib/i18n.ts';
 import { takeToken } from '../lib/mailed.ts';
@@ -14,14 +14,19 @@ import { nameOf } from '../lib/text.ts';
 import { toast } from '../lib/toast.ts';
 import { Field } from '../ui/Field.tsx';
 import { Mark } from '../ui/icons.tsx';
+import { KeptWays } from '../ui/KeptWays.tsx';
 import { MailRequest, ToLogin } from '../ui/MailRequest.tsx';
 import { SecondStepForm } from '../ui/SecondStepForm.tsx';
 
 const MIN_PASSWORD = 8;
+const PASSWORD_FAULTS: ReadonlySet<string> = new Set(['password-too-common', 'wrong-password']);
 
 export function Verify() {
   const [token] = useState(takeToken);
   const done = useSignal('');
+  const kept = useSignal<readonly KeptWay[]>([]);
+  /** This browser did not sign up: whose password counts? */
+  const asks = useSignal<'nothing' | 'chosen' | 'another'>('nothing');
   useTitle(t('verify.title'));
   if (!token) {
     const send = (email: string) => api.auth.sendVerification(email);
@@ -33,20 +38,53 @@ export function Verify() {
         <Mark />
         <h1>{t('verify.title')}</h1>
         <p role="status">{done.value}</p>
+        <KeptWays ways={kept.value} />
         {me.value ? <a href="/">{t('mailed.home')}</a> : <ToLogin />}
       </div>
     );
   }
+  if (asks.value === 'another') return <NewPassword token={token} why={t('verify.anotherWhy')} />;
+
+  async function confirm(data: FormData) {
+    const password = data.get('password');
+    try {
+      const answer = await api.auth.verifyEmail(token, password === null ? undefined : String(password));
+      kept.value = answer.kept;
+      done.value = t(`verify.${answer.done}`);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.code === 'password-needed')) throw error;
+      asks.value = 'chosen';
+      return;
+    }
+    await refresh();
+  }
+
+  const isChosen = asks.value === 'chosen';
   return (
     <OneStep
       title={t('verify.title')}
-      why={t('verify.why')}
+      why={t(isChosen ? 'verify.chosenWhy' : 'verify.why')}
       action={t('verify.act')}
-      act={async () => {
-        const answer = await api.auth.verifyEmail(token);
-        done.value = t(`verify.${answer.done}`);
-        await refresh();
-      }}
+      act={confirm}
+      fieldOf={
+        isChosen
+          ? (words) => (
+              <>
+                <Field
+                  name="password"
+                  type="password"
+                  label={t('verify.chosen')}
+                  autocomplete="current-password"
+                  problem={words}
+                  required
+                />
+                <button type="button" class="button button--quiet" onClick={() => (asks.value = 'another')}>
+                  {t('verify.another')}
+                </button>
+              </>
+            )
+          : undefined
+      }
     />
   );
 }
@@ -59,13 +97,16 @@ export function Forgot() {
 
 export function Reset() {
   const [token] = useState(takeToken);
-  const { route } = useLocation();
   useTitle(t('reset.title'));
-  if (!token) return <Forgot />;
+  return token ? <NewPassword token={token} why={t('reset.why')} /> : <Forgot />;
+}
+
+function NewPassword({ token, why }: { token: string; why: string }) {
+  const { route } = useLocation();
   return (
     <OneStep
       title={t('reset.title')}
-      why={t('reset.why')}
+      why={why}
       action={t('reset.act')}
       fieldOf={(words) => (
         <Field
@@ -124,7 +165,7 @@ interface Step {
   action: string;
   act: (data: FormData) => Promise<void>;
   /** A field of the form, given what is wrong with what stands in it. */
-  fieldOf?: (problem: string | undefined) => ComponentChildren;
+  fieldOf?: ((problem: string | undefined) => ComponentChildren) | undefined;
 }
 
 /** A person presses the button: programs that open every link of a mail do not use it up. */
@@ -145,7 +186,7 @@ function OneStep({ title, why, action, act, fieldOf }: Step) {
   }
 
   const fault = problem.value;
-  const isField = fault instanceof ApiError && (fault.code === 'password-too-common' || fault.fields.has('password'));
+  const isField = fault instanceof ApiError && (PASSWORD_FAULTS.has(fault.code) || fault.fields.has('password'));
   const words = fault === null ? undefined : explain(fault);
   return (
     <div class="door">

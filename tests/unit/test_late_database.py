@@ -1,0 +1,79 @@
+"""`serve` and `worker` beside a PostgreSQL that starts later, or that will never let them in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.infra.embedded.datadir import open_data_dir
+from app.infra.embedded.ports import free_ports
+from app.infra.embedded.postgres import OWNER, PostgresServer
+from app.infra.embedded.supervisor import Supervisor
+from tests.support.processes import AppProcess
+from tests.support.servers import Postgres, migrate
+from tests.unit.test_cli import ELSEWHERE, run
+
+READY = {"serve": "Application startup complete", "worker": "worker.ready"}
+AWAITED = "database.awaited"
+
+
+@pytest.fixture(scope="module")
+def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Supervisor, PostgresServer]]:
+    """A migrated PostgreSQL of its own, which does not run."""
+    home = open_data_dir(tmp_path_factory.mktemp("late") / "data")
+    supervisor = Supervisor(home.records, print)
+    server = PostgresServer(home.path / "pg", home.run, home.logs / "pg.log", durable=False)
+    try:
+        supervisor.start(server)
+        migrate(server.url(OWNER), server.url())
+        supervisor.stop()
+        yield supervisor, server
+    finally:
+        supervisor.stop()
+        home.close()
+
+
+@pytest.mark.parametrize("command", READY)
+def test_a_database_that_starts_later_is_awaited(
+    late: tuple[Supervisor, PostgresServer], redis_server_url: str, command: str
+) -> None:
+    """After a reboot nobody knows who is up first: it says once that it waits, and then starts."""
+    supervisor, server = late
+    env = {**ELSEWHERE, "DATABASE_URL": server.url(), "REDIS_URL": redis_server_url}
+    port = ("--port", str(free_ports(1)[0])) if command == "serve" else ()
+    with AppProcess(env, command, *port) as waiting:
+        waiting.wait_for(AWAITED)
+        try:
+            supervisor.start(server)
+            waiting.wait_for(READY[command])
+        finally:
+            waiting.stop()
+            supervisor.stop()
+        assert waiting.output().count(AWAITED) == 1
+
+
+@pytest.mark.parametrize("command", READY)
+def test_patience_has_an_end(tmp_path: Path, command: str) -> None:
+    """A database that never comes is one line on stderr and status 1, as before."""
+    url = f"postgresql://app:x@/sicerdas?host={tmp_path}"
+    env = {**ELSEWHERE, "DATABASE_URL": url, "SICERDAS_DATABASE_PATIENCE_S": "0.5"}
+    done = run(env, command)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: The database did not answer for 0.5 s: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "database", "said"),
+    [("intruder", "sicerdas", 'role "intruder"'), ("postgres", "absent", 'database "absent"')],
+)
+@pytest.mark.parametrize("command", READY)
+def test_what_waiting_cannot_mend_is_said_at_once(
+    postgres_server: Postgres, command: str, role: str, database: str, said: str
+) -> None:
+    """Wrong credentials and a wrong name stay wrong."""
+    env = {**ELSEWHERE, "DATABASE_URL": postgres_server.server.url(role, database)}
+    done = run(env, command)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert AWAITED not in done.stdout + done.stderr
