@@ -92,7 +92,7 @@ class TestFileReport:
         assert code_of(answer) == (400, "invalid-input")
         assert field in str(answer.json().get("errors"))
         mine = (await learner.http.get(f"{URL}/mine")).json()["items"]
-        assert target.id not in [report["target_id"] for report in mine]
+        assert ("user", target.id) not in [(one["target_type"], one["target_id"]) for one in mine]
 
     @pytest.mark.parametrize(
         ("body", "code"),

@@ -4,7 +4,9 @@ Outages take their time, so they run side by side: each installation has its own
 """
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
+from itertools import cycle
 
 import pytest
 
@@ -15,8 +17,8 @@ from tests.support.kills import FLOWING_WITHIN_S, Story
 from tests.support.library import add_book
 from tests.support.network import half_open, weather
 from tests.support.processes import AppProcess
-from tests.support.redis_server import RedisServer
-from tests.support.report import Report, conclude_all, hours, sized
+from tests.support.redis_server import KEEPING, RedisServer
+from tests.support.report import Report, check_all, hours, sized
 
 pytestmark = pytest.mark.chaos
 
@@ -29,7 +31,7 @@ OUTAGES = sized(
     ),
 )
 """Seconds, how many kills, events a second; every line is an installation of its own. In full
-100 kills."""
+100 kills. Every other installation has a Redis that keeps its data."""
 AT_ONCE = 5
 """Of them: their subscribers live in one process, which more would keep busier than Redis does."""
 FACTS_OUTAGES_S = sized((1.0, 4.0, 10.0), (0.1, 0.5, 1.0, 4.0, 10.0, 30.0, 60.0))
@@ -41,9 +43,9 @@ async def kill_brokers(report: Report) -> None:
     """Channels of the core: outages side by side, each with its own Redis and processes."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def live(seconds: float, kills: int, per_s: float) -> None:
+    async def live(seconds: float, kills: int, per_s: float, options: Sequence[str]) -> None:
         async with gate:
-            server = RedisServer()
+            server = RedisServer(0, *options)
             try:
                 await asyncio.to_thread(server.start)
                 await Story(server, kills, per_s).tell(seconds, report)
@@ -51,8 +53,8 @@ async def kill_brokers(report: Report) -> None:
                 server.__exit__(None, None, None)
 
     async with asyncio.TaskGroup() as group:
-        for seconds, kills, per_s in OUTAGES:
-            group.create_task(live(seconds, kills, per_s))
+        for outage, options in zip(OUTAGES, cycle(((), KEEPING))):
+            group.create_task(live(*outage, options))
 
 
 async def kill_under_facts(facts: Facts, redis: RedisServer, report: Report) -> None:
@@ -96,9 +98,15 @@ async def test_r6_r10_outages_lose_nothing(
             await asyncio.to_thread(app.wait_ready)
         facts = Facts([app.url for app in apps], people, moderator, books, served.house.db)
         async with asyncio.TaskGroup() as group:
-            group.create_task(kill_brokers(brokers))
-            group.create_task(kill_under_facts(facts, redis_server, likes))
+            group.create_task(shown(kill_brokers(brokers), brokers))
+            group.create_task(shown(kill_under_facts(facts, redis_server, likes), likes))
             for network, report in ((weather, storm), (half_open, silent)):
                 server = await asyncio.to_thread(stack.enter_context, RedisServer())
-                group.create_task(network(server, report))
-    conclude_all(brokers, likes, storm, silent)
+                group.create_task(shown(network(server, report), report))
+    check_all(brokers, likes, storm, silent)
+
+
+async def shown(row: Coroutine[None, None, None], report: Report) -> None:
+    """Run a row and print its line: at full size the last comes two hours after the first."""
+    await row
+    report.print()

@@ -51,6 +51,11 @@ class AppProcess:
             time.sleep(POLL_S)
         pytest.fail(f"{self.url} did not become ready:\n{self.output()}")
 
+    def peak_mib(self) -> float:
+        """The most memory that it ever had."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
     def wait_for(self, text: str) -> None:
         """Until it has said this."""
         deadline = time.monotonic() + START_TIMEOUT_S

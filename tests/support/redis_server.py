@@ -22,10 +22,14 @@ from app.infra.embedded import launcher
 from app.infra.embedded.ports import LOOPBACK, free_ports
 
 START_TIMEOUT_S = 10
+KEEPING = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 class RedisServer:
-    """Starts empty each time: what Redis holds may be lost. With a port it listens there too."""
+    """Starts empty each time: what Redis holds may be lost. With a port it listens there too.
+
+    `options` are its own; with those of KEEPING it comes back with all that it had.
+    """
 
     def __init__(self, port: int = 0, *options: str) -> None:
         self.port = port
@@ -44,8 +48,8 @@ class RedisServer:
         """Start and wait until it accepts connections."""
         self.path.unlink(missing_ok=True)
         server = [str(get_binary_path()), "--port", str(self.port), "--bind", LOOPBACK]
-        server += ["--unixsocket", str(self.path), *self._options]
-        server += ["--appendonly", "no", "--save", "", "--dir", str(self.folder)]
+        server += ["--unixsocket", str(self.path), "--dir", str(self.folder)]
+        server += ["--appendonly", "no", "--save", "", *self._options]
         tied = [sys.executable, launcher.__file__, str(os.getpid()), str(int(signal.SIGKILL))]
         self._process = subprocess.Popen([*tied, "plain", *server], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_TIMEOUT_S
