@@ -2,19 +2,32 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 
 import pytest
 from redis import Redis
 
-from realtime import BrokerUnavailable, ChannelFamily, Delivery, Identity, Publication
+from realtime import (
+    BrokerUnavailable,
+    ChannelFamily,
+    Delivery,
+    Frame,
+    Identity,
+    Limits,
+    MemoryBroker,
+    MemoryBus,
+    Publication,
+    TransportClosed,
+)
+from realtime.broker import Message
 from realtime.broker_redis import RedisBroker
 from realtime.codes import INSUFFICIENT_STATE
 from realtime.deadlines import NEVER
 from realtime.fanout import Crowd
-from realtime.testing import Kit, MemoryLog
-from tests.realtime.families import FAMILIES, LOG, OWN, TAIL
+from realtime.testing import Kit, MemoryLog, MemoryTransport
+from realtime.writer import Writer
+from tests.realtime.families import FAMILIES, LOG, OWN, TAIL, VALUE, value
 from tests.realtime.floor import Floor
 from tests.realtime.test_fanout import wired
 from tests.realtime.waiting import until
@@ -49,19 +62,57 @@ async def test_leaving_what_was_never_entered_tells_nobody() -> None:
 
 
 async def test_back_before_the_loss_was_cleared_up_keeps_its_lease() -> None:
-    """A client that subscribes again at once after 2500 is there, and stays there."""
-    log = MemoryLog()
-    async with Kit([LOG], log=log) as house:
+    """Leave, come back, and a loss between the two: the client is there, and stays there."""
+    async with Kit([LOG]) as house:
         client = await house.connected(LEARNER)
         await client.subscribe("log:1")
-        channel = house.node._channels.get("log:1")
-        assert channel is not None
-        await until(lambda: not len(client.connection._tasks))
+        await until(lambda: not len(client.connection._tasks or ()))
+        client.send(
+            '{"id":8,"unsubscribe":{"channel":"log:1"}}\n{"id":9,"subscribe":{"channel":"log:1"}}'
+        )
         client.connection.lose_channel("log:1", INSUFFICIENT_STATE)
-        client.send('{"id":9,"subscribe":{"channel":"log:1"}}')
         await client._find(lambda f: f.get("id") == 9, "reply")
+        await until(lambda: not len(client.connection._tasks or ()))
+        assert list(house.node._presence._parked) == []
         stats = await client.command("presence_stats", channel="log:1")
         assert stats["num_clients"] == 1
+
+
+async def test_a_newer_value_while_an_older_is_sent_stays_kept() -> None:
+    """It is sent in its turn."""
+    heard: list[int] = []
+
+    class Publishing(MemoryBroker):
+        async def publish(self, channel: str, message: Message, *, key: str = "") -> None:
+            heard.append(message.publication.version)
+            if message.publication.version == 1:
+                house.node._upkeep.keep_value(channel, Message.of(value(2)))
+            await super().publish(channel, message, key=key)
+
+    async with Kit([VALUE], broker=Publishing()) as house:
+        house.node._upkeep.keep_value("value:1", Message.of(value(1)))
+        await house.node._upkeep.sweep()
+        assert heard == [1, 2]
+
+
+async def test_leases_that_are_gone_before_their_turn_are_not_renewed() -> None:
+    """A batch may be empty when it comes."""
+    async with Kit([LOG], broker=MemoryBroker(bus := MemoryBus())) as house:
+        assert await house.node._presence._renew_some("log:1", ["gone"]) == 0
+        assert not bus.leases
+
+
+async def test_a_transport_that_is_gone_has_nobody_to_tell() -> None:
+    """A writer whose connection has ended."""
+
+    class Gone(MemoryTransport):
+        async def send(self, frames: Sequence[Frame]) -> None:
+            raise TransportClosed
+
+    writer = Writer(Gone(), Limits())
+    writer.push(Frame(b"{}"))
+    await writer._flush(1)
+    assert not writer._gone
 
 
 async def test_a_rule_that_returns_a_future_is_awaited() -> None:
