@@ -55,9 +55,10 @@ class Channels:
 
     def family(self, name: str) -> ChannelFamily:
         """Find the family a channel belongs to; raises RealtimeError 102."""
-        for family in self._families:
-            if family.owns(name):
-                return family
+        if len(name) <= self._limits.max_channel_length:
+            for family in self._families:
+                if family.owns(name):
+                    return family
         raise codes.UNKNOWN_CHANNEL.error()
 
     def get(self, name: str) -> Channel | None:
