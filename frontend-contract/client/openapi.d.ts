@@ -782,7 +782,7 @@ export interface paths {
         };
         /**
          * Books
-         * @description Books. `q` forgives typos and sorts by relevance unless `sort` says otherwise: id, title, author, year, created_at, updated_at, views, downloads or likes, each also with a leading -.
+         * @description Books. `q` forgives typos and sorts by relevance unless `sort` says otherwise: id, title, author, year, created_at, updated_at, views, downloads or likes, each also with a leading -. By relevance at most a thousand come: of more that hold the words, the most liked.
          */
         get: operations["listBooks"];
         put?: never;
