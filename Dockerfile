@@ -6,7 +6,7 @@ RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY frontend-contract /src/frontend-contract
 RUN npm run build
 WORKDIR /src/frontend-contract/docs
-RUN npm ci --omit=dev --no-audit --no-fund --ignore-scripts && npm run build
+RUN npm ci --no-audit --no-fund --ignore-scripts && npm run build
 
 # The Python environment, from locked wheels only.
 FROM python:3.13-slim-bookworm AS environment

@@ -6,7 +6,8 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 SITE := frontend-contract/reference-app
 DOCS := frontend-contract/docs
-SITE_SOURCES := $(shell find frontend-contract -type f -not -path '$(DOCS)/*' \
+GENERATORS := frontend-contract/generators
+SITE_SOURCES := $(shell find frontend-contract -type f -not -path '$(DOCS)/*' -not -path '$(GENERATORS)/*' \
 	-not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/test-results/*' 2>/dev/null)
 
 # node and npm come from a wheel; a Node.js of the machine is neither needed nor used.
@@ -50,7 +51,7 @@ chaos: setup ## Run the tests that kill processes, at full size
 bench: setup ## Measure; prints one JSON line for each measurement
 	@$(BIN)/python -m tests.load
 
-contract: $(DOCS)/node_modules/.package-lock.json ## Write openapi.json, asyncapi.json, errors.json and the types anew
+contract: $(DOCS)/node_modules/.package-lock.json $(GENERATORS)/node_modules/.package-lock.json ## Write openapi.json, asyncapi.json, errors.json and the types anew
 	@PYTHONPATH=. $(BIN)/python frontend-contract/generate.py
 	@cd $(DOCS) && node build.js
 
@@ -66,7 +67,7 @@ format: .venv/.installed ## Put the source into the one form
 	@$(BIN)/ruff format .
 
 clean: ## Remove what make made; the data folder stays
-	rm -rf .venv $(SITE)/node_modules $(SITE)/dist $(DOCS)/node_modules $(DOCS)/dist
+	rm -rf .venv $(SITE)/node_modules $(SITE)/dist $(DOCS)/node_modules $(DOCS)/dist $(GENERATORS)/node_modules
 
 # The stamp is written last: an interrupted installation is done again.
 .venv/.installed: requirements-bootstrap.lock requirements-dev.lock
@@ -109,8 +110,13 @@ $(DOCS)/node_modules/.package-lock.json: $(DOCS)/package.json $(DOCS)/package-lo
 	@cd $(DOCS) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-$(DOCS)/dist/index.html: $(DOCS)/node_modules/.package-lock.json $(DOCS)/build.js $(DOCS)/asyncapi.js \
-		$(wildcard $(DOCS)/pages/*) frontend-contract/asyncapi.json
+$(GENERATORS)/node_modules/.package-lock.json: $(GENERATORS)/package.json $(GENERATORS)/package-lock.json | .venv/.installed
+	@echo "installing the contract's generators"
+	@cd $(GENERATORS) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+$(DOCS)/dist/index.html: $(DOCS)/node_modules/.package-lock.json $(DOCS)/build.js \
+		$(DOCS)/asyncapi-parsed.json $(wildcard $(DOCS)/pages/*)
 	@echo "building the contract's pages"
 	@cd $(DOCS) && node build.js
 	@touch $@

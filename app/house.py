@@ -226,7 +226,10 @@ class House:
     def _furnish_admin(self, settings: Settings) -> None:
         """What admins do with people, and what programs come in with."""
         live, publish_log = self.sessions, self.node.publish_log
-        self.api_keys = ApiKeys(self.db, self.audit, self.postman, self.limiter, settings)
+        end_sockets = self.node.disconnect_session
+        self.api_keys = ApiKeys(
+            self.db, self.audit, self.postman, self.limiter, settings, end_sockets=end_sockets
+        )
         self.user_admin = UserAdmin(
             self.db,
             self.audit,

@@ -41,6 +41,7 @@ from app.http.sessions import (
     signed_in,
 )
 from app.http.sockets import DOOR, socket_route
+from app.http.standing import Standing
 from app.http.streams import Gate, stream_routes
 from app.infra.db import translate
 from app.infra.logs import adopt_library_logs
@@ -165,6 +166,9 @@ def _dependencies(house: House) -> dict[str, Provide]:
         "interactions": house.interactions,
         "reports": house.reports,
         "chat": house.chat,
+        "standing": Standing(
+            house.node, house.sessions.principal_by_session, house.api_keys.principal_by_id
+        ),
     }
     provided = {name: _constant(thing) for name, thing in shared.items()}
     provided["principal"] = Provide(provide_principal)

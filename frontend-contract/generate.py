@@ -1,4 +1,4 @@
-"""Writes the contract anew from the code: documents, error table and the client's types.
+"""Writes the contract anew from the code: documents, error table, and what is made of them.
 
 `make contract` runs it; a test runs it into another folder and compares.
 """
@@ -15,6 +15,7 @@ from app.main import create_app
 from app.settings import Settings
 
 HERE = Path(__file__).parent
+GENERATORS = HERE / "generators"
 NOWHERE = "http://localhost:1"
 NO_SERVERS = {
     "DATABASE_URL": "postgresql://nobody@localhost:1/none",
@@ -36,7 +37,9 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=HERE)
     folder: Path = parser.parse_args().folder
     write_documents(asyncio.run(current_documents()), folder)
-    write_types(folder)
+    run("types.js", folder.resolve())
+    (folder / "docs").mkdir(exist_ok=True)
+    run("asyncapi.js", folder / "asyncapi.json", folder / "docs" / "asyncapi-parsed.json")
 
 
 async def current_documents() -> Documents:
@@ -51,12 +54,12 @@ def write_documents(files: Documents, folder: Path) -> None:
         (folder / f"{name}.json").write_bytes(getattr(files, name))
 
 
-def write_types(folder: Path) -> None:
-    """The client's types, from the JSON files of the same folder."""
+def run(program: str, *arguments: Path) -> None:
+    """Make something of the JSON files: the client's types, or what the pages at /api/docs show."""
     node = shutil.which("node")
-    if node is None:
-        raise SystemExit("node is not on the PATH: run this by `make contract`")
-    subprocess.run([node, HERE / "docs" / "types.js", folder.resolve()], check=True)  # noqa: S603
+    if node is None or not (GENERATORS / "node_modules").exists():
+        raise SystemExit(f"no node, or no packages: make contract, or npm ci in {GENERATORS}")
+    subprocess.run([node, GENERATORS / program, *arguments], check=True)  # noqa: S603
 
 
 if __name__ == "__main__":

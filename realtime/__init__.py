@@ -5,12 +5,14 @@ from realtime.broker_memory import MemoryBroker, MemoryBus
 from realtime.codes import (
     DISCONNECTS,
     ERRORS,
+    UNSUBSCRIBES,
     BrokerUnavailable,
     Disconnect,
     ErrorCode,
     InvalidToken,
     RealtimeError,
     TokenExpired,
+    Unsubscribed,
 )
 from realtime.connection import Connection
 from realtime.follower import Follower
@@ -35,6 +37,7 @@ __all__ = [
     "ANONYMOUS",
     "DISCONNECTS",
     "ERRORS",
+    "UNSUBSCRIBES",
     "Broker",
     "BrokerState",
     "BrokerUnavailable",
@@ -62,4 +65,5 @@ __all__ = [
     "TokenExpired",
     "Transport",
     "TransportClosed",
+    "Unsubscribed",
 ]

@@ -17,6 +17,20 @@ class Subscriber(Protocol):
         """Learn that the subscription is over."""
 
 
+class Join:
+    """A subscription in the making: what is delivered meanwhile waits in its buffer."""
+
+    __slots__ = ("base", "broken", "buffer", "subscriber")
+
+    def __init__(self, subscriber: Subscriber, base: int) -> None:
+        self.subscriber = subscriber
+        self.base = base
+        """Everything up to this offset was delivered here before the join began."""
+        self.buffer: list[Frame] = []
+        self.broken = False
+        """The channel started over, or the buffer is full: this join cannot be completed."""
+
+
 class Audience:
     """The subscribers of one channel: those with a wire are sent to together."""
 

@@ -61,6 +61,8 @@ class Keep:
 
 
 WHOLE = Keep()
+WHOLE_STREAM = 100_000
+"""More publications than any stream keeps."""
 
 
 class Receiver(Protocol):

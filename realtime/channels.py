@@ -55,9 +55,10 @@ class Channels:
 
     def family(self, name: str) -> ChannelFamily:
         """Find the family a channel belongs to; raises RealtimeError 102."""
-        for family in self._families:
-            if family.owns(name):
-                return family
+        if len(name) <= self._limits.max_channel_length:
+            for family in self._families:
+                if family.owns(name):
+                    return family
         raise codes.UNKNOWN_CHANNEL.error()
 
     def get(self, name: str) -> Channel | None:
@@ -127,7 +128,7 @@ class Channels:
                 channel.receive(message)
             case Kind.JOIN:
                 channel.audience.tell(PushWriter(name).joined(message.publication.data))
-            case Kind.LEAVE:
+            case _:  # a leave
                 channel.audience.tell(PushWriter(name).left(message.publication.data))
 
     async def close_idle(self) -> None:

@@ -120,12 +120,23 @@ DISCONNECTS: tuple[Disconnect, ...] = (
 
 
 class Unsubscribed(NamedTuple):
-    """A subscription ended by the server; 2500 and above ask the client to subscribe again."""
+    """A subscription ended by the server; the code's range alone says whether to come back."""
 
     code: int
     reason: str
+
+    @property
+    def resubscribe(self) -> bool:
+        """2500-2999: subscribe again and recover; 2000-2499: stay away."""
+        return self.code % 1000 >= 500  # noqa: PLR2004  the protocol's own border
 
 
 UNSUBSCRIBED_BY_SERVER = Unsubscribed(2000, "server unsubscribe")
 INSUFFICIENT_STATE = Unsubscribed(2500, "insufficient state")
 SUBSCRIPTION_OVER = Unsubscribed(2501, "subscription expired")
+
+UNSUBSCRIBES: tuple[Unsubscribed, ...] = (
+    UNSUBSCRIBED_BY_SERVER,
+    INSUFFICIENT_STATE,
+    SUBSCRIPTION_OVER,
+)

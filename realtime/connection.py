@@ -20,6 +20,9 @@ from realtime.tasks import TaskGroup
 from realtime.transport import Outgoing
 from realtime.writer import Writer
 
+ROOM_LOOK_S = 0.02
+"""How often a crowded connection is looked at: the kernel takes what leaves it without a word."""
+
 
 class Clock(Protocol):
     """Seconds that only go forward."""
@@ -135,6 +138,15 @@ class Connection:
         """Send one frame; an ended connection is deaf."""
         if self._close is None and not self._lost:
             self._out.push(frame)
+
+    async def room(self) -> None:
+        """Wait until the client has taken most of what it was sent.
+
+        Whoever comes back to a hundred channels asks for more than may wait at once: what it asked
+        for must not be what ends it. The command's own timeout ends the wait.
+        """
+        while self._out.is_crowded and self.session.phase is not Phase.CLOSED:  # noqa: ASYNC110
+            await asyncio.sleep(ROOM_LOOK_S)
 
     def disconnect(self, disconnect: Disconnect) -> None:
         """End the connection with this code."""

@@ -30,6 +30,8 @@ class Hub:
         self._renewed: dict[str, float] = {}
         """When a session last got another token; kept as long."""
         self._missed_until = NEVER
+        self._watches: dict[tuple[str, str], set[asyncio.Event]] = {}
+        """Who is told when a session or a user is ended, without a connection here."""
 
     def add(self, connection: Connection) -> None:
         """Note a connection that has not said yet who it is."""
@@ -79,6 +81,8 @@ class Hub:
         for key in (("session", session), ("user", user)):
             if key[1]:
                 self._ended[key] = now
+                for watch in self._watches.get(key, ()):
+                    watch.set()
         return [*self._sessions.get(session, ()), *self._users.get(user, ())]
 
     def renew(self, session: str, now: float) -> None:
@@ -107,6 +111,19 @@ class Hub:
     def renewed_since(self, identity: Identity, then: float) -> bool:
         """Tell whether this identity's session got another token at or after a moment."""
         return self._renewed.get(identity.session, NEVER) >= then
+
+    def watch(self, identity: Identity, watch: asyncio.Event) -> None:
+        """Set the event when this identity's session or user is ended."""
+        for key in (("session", identity.session), ("user", identity.user)):
+            self._watches.setdefault(key, set()).add(watch)
+
+    def unwatch(self, identity: Identity, watch: asyncio.Event) -> None:
+        """Do so no more."""
+        for key in (("session", identity.session), ("user", identity.user)):
+            members = self._watches.get(key, set())
+            members.discard(watch)
+            if not members:
+                self._watches.pop(key, None)
 
     def missed(self, now: float) -> None:
         """Note that orders to end somebody may have been missed until this moment."""

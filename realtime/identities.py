@@ -1,5 +1,9 @@
 """What those ask who keep an identity: whether it may still be used as it was read."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from realtime.model import Identity
 from realtime.orders import Orders, Renew
 from realtime.parts import Parts
@@ -25,6 +29,19 @@ class Identities:
         changed = self._hub.ended_since(identity, since) or self._hub.renewed_since(identity, since)
         heard_all = self._broker.state.connected and not self._hub.may_have_missed(since)
         return heard_all and not is_over and not changed
+
+    @contextmanager
+    def watch(self, identity: Identity) -> Iterator[asyncio.Event]:
+        """Hand out what is set when an order ends this session or user, while the block lasts.
+
+        For whoever serves them without a connection; an order that is missed sets nothing.
+        """
+        ended = asyncio.Event()
+        self._hub.watch(identity, ended)
+        try:
+            yield ended
+        finally:
+            self._hub.unwatch(identity, ended)
 
     async def renew(self, session: str) -> None:
         """Have every process ask anew who comes with this session: it goes on under another token.

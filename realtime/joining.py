@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import msgspec
 
 from realtime import codes
-from realtime.audience import Subscriber
+from realtime.audience import Join, Subscriber
 from realtime.channels import Channel, Channels
 from realtime.connection import Connection
 from realtime.delta import FOSSIL, DeltaView, delta_wire
 from realtime.messages import REJECT_UNRECOVERED, SubscribeRequest, SubscribeResult
-from realtime.model import ChannelFamily, Publication, Snapshot
-from realtime.ordered import Join, OrderedChannel
+from realtime.model import ChannelFamily, Limits, Publication, Snapshot
+from realtime.ordered import OrderedChannel
 from realtime.protocol import one_line, wire
 from realtime.value import ValueChannel
 
@@ -45,8 +45,9 @@ class Entry:
 class Joining:
     """Brings a connection onto a channel."""
 
-    def __init__(self, channels: Channels) -> None:
+    def __init__(self, channels: Channels, limits: Limits) -> None:
         self._channels = channels
+        self._limits = limits
 
     async def join(self, entry: Entry) -> None:
         """Subscribe and answer; raises RealtimeError when the state is not at hand now."""
@@ -77,6 +78,7 @@ class Joining:
         value = None
         if snapshot is not None:
             value = Publication(one_line(snapshot.data), version=snapshot.version)
+        await entry.connection.room()
         newest = channel.admit(entry.connection, value, entry.ear(channel, None))
         data = None if newest is None else msgspec.Raw(newest.data)
         recovering = entry.request.recover
@@ -94,6 +96,7 @@ class Joining:
                 found, position = await self._from_snapshot(channel, join, snapshot)
                 data = None if snapshot is None else msgspec.Raw(one_line(snapshot.data))
                 result = SubscribeResult(data=data)
+            await entry.connection.room()
             ear = entry.ear(channel, found[-1] if found else None)
             frames = channel.admit(join, position, ear)
         finally:
@@ -123,6 +126,8 @@ class Joining:
             return None
         # A client that names no epoch takes the present one to be its own.
         found = await channel.recover(request.offset, request.epoch or channel.epoch)
+        if found is not None and sum(len(p.data) for p in found) > self._limits.answer_max_bytes:
+            found = None
         if found is None and request.flag & REJECT_UNRECOVERED:
             raise codes.UNRECOVERABLE_POSITION.error()
         return found

@@ -124,6 +124,11 @@ InspectData = Callable[[Identity, str, bytes], Awaitable[None]]
 """Sees the `data` of `subscribe`; may refuse by raising."""
 
 
+NAME = r"[^:\x00-\x1f\x7f-\x9f\u2028\u2029]+"
+"""A part of a channel's name. Names stand in logs, keys and statements: a line break would forge a
+line of a log, and PostgreSQL takes no text with a zero."""
+
+
 @dataclass(frozen=True)
 class ChannelFamily:
     """All channels of one pattern, such as `book:{id}`, and what holds for them."""
@@ -155,14 +160,14 @@ class ChannelFamily:
     """Whether a client is let in by a plain rule alone, and starts from the channel's present."""
 
     def __post_init__(self) -> None:
-        """Compile the pattern once: `{name}` stands for any characters but a colon.
+        """Compile the pattern once: `{name}` stands for any characters but colons and controls.
 
         Raises ValueError for clients that publish where offsets are the application's.
         """
         if self.authorize_publish is not None and self.delivery is not Delivery.TAIL:
             raise ValueError("clients may publish to TAIL channels only")
         parts = re.split(r"(\{[a-z_]+\})", self.pattern)
-        text = "".join("[^:]+" if p.startswith("{") else re.escape(p) for p in parts)
+        text = "".join(NAME if p.startswith("{") else re.escape(p) for p in parts)
         object.__setattr__(self, "regex", re.compile(text))
         asks = (self.snapshot, self.inspect_data, self.presence, self.join_leave)
         plain = not (any(asks) or self.token_required or iscoroutinefunction(self.authorize))
@@ -178,8 +183,9 @@ class Limits:
     """Every bound of the core, with its unit in the name; each has a documented code behind it."""
 
     connect_timeout_s: float = 8
-    """Without `connect` by then: 3502. Deadlines are looked at once a second, in the second after
-    theirs: whoever says nothing is gone within 10 s (RELIABILITY, S2)."""
+    """Without `connect` by then: 3502. Deadlines are looked at once a second, when the whole second
+    after theirs begins: whoever says nothing is gone after 8 to 9 s, and within 10 s (RELIABILITY,
+    S2) also where thousands are, or the process is a second late."""
     ping_interval_s: float = 25
     """Below the 30 s idle cut of common proxies."""
     pong_timeout_s: float = 8
@@ -191,7 +197,7 @@ class Limits:
     max_channels: int = 128
     """Subscriptions of one connection; one more: error 106."""
     max_channel_length: int = 255
-    """A longer channel name: error 107."""
+    """A longer channel name: error 107, and 102 where no subscription is asked for."""
     max_user_connections: int = 64
     """Connections of one user on one process; one more: 3504."""
     commands_per_s: float = 30
@@ -204,6 +210,9 @@ class Limits:
     outgoing_max_bytes: int = 1024 * 1024
     outgoing_max_frames: int = 4096
     """A connection whose queue is longer: 3008."""
+    answer_max_bytes: int = 512 * 1024
+    """Publications in one answer: a history page ends there, a client that missed more gets a
+    snapshot. Half a queue: what is waiting and one answer fit together."""
     write_timeout_s: float = 8
     """A transport that accepts nothing for so long: 3008."""
     flush_window_s: float = 0.02
@@ -242,5 +251,10 @@ class Limits:
     """How often the application is asked which sessions live; in an outage as often as the log."""
     follower_max: int = 2048
     """Publications a local follower may lag behind before it is told to start over."""
+    parked_max: int = 10_000
+    """Lost clients that may come back, on one process: there are no more than that in an outage of
+    any length. Whoever is lost beyond it has left."""
+    presence_max: int = 10_000
+    """Clients of one channel that are listed; where there are more: error 106, and the numbers."""
     pending_controls: int = 1000
     """Disconnect orders and values kept for other processes while the broker is away."""

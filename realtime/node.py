@@ -15,7 +15,7 @@ import msgspec
 
 from realtime import codes
 from realtime.api import ServerApi
-from realtime.broker import Broker, History, Message
+from realtime.broker import WHOLE_STREAM, Broker, History, Message
 from realtime.channels import Channels
 from realtime.codes import BrokerUnavailable
 from realtime.commands import Commands, MapError
@@ -111,6 +111,9 @@ class Node:
             still_valid=parts.hooks.still_valid,
             limits=limits,
         )
+        self.family = self._channels.family
+        self.tick = self._upkeep.tick
+        """For tests, whose clock does not move by itself."""
         self._orders = Orders(parts, subscribing, self._upkeep.keep_control)
         self.identities = Identities(parts, self._orders)
         self.api = ServerApi(parts, self._orders, reading)
@@ -251,7 +254,7 @@ class Node:
 
         Raises BrokerUnavailable.
         """
-        history: History = await self._broker.history(channel, after, _WHOLE_STREAM)
+        history: History = await self._broker.history(channel, after, WHOLE_STREAM)
         return history.publications, history.offset, history.epoch
 
     async def tail_subscribe(self, channel: str, after: int | None = None) -> Follower:
@@ -292,6 +295,3 @@ class Node:
     def on_restored(self) -> None:
         """Messages may have been missed."""
         self._upkeep.restored()
-
-
-_WHOLE_STREAM = 100_000

@@ -9,30 +9,16 @@ import logging
 from collections import deque
 
 from realtime import codes
-from realtime.audience import Audience, Subscriber
+from realtime.audience import Audience, Join, Subscriber
 from realtime.broker import Message
 from realtime.delta import Deltas
 from realtime.fanout import Fanout
 from realtime.model import Limits, Publication
-from realtime.protocol import Frame, PushWriter
+from realtime.protocol import Frame, PushWriter, says_the_same
 from realtime.sources import Source
 from realtime.tasks import TaskGroup
 
 log = logging.getLogger("realtime")
-
-
-class Join:
-    """A subscription in the making: what is delivered meanwhile waits in its buffer."""
-
-    __slots__ = ("base", "broken", "buffer", "subscriber")
-
-    def __init__(self, subscriber: Subscriber, base: int) -> None:
-        self.subscriber = subscriber
-        self.base = base
-        """Everything up to this offset was delivered here before the join began."""
-        self.buffer: list[Frame] = []
-        self.broken = False
-        """The channel started over, or the buffer is full: this join cannot be completed."""
 
 
 class OrderedChannel:
@@ -59,6 +45,8 @@ class OrderedChannel:
         self._pending: dict[int, Publication] = {}
         self._target = 0
         self._suspect = False
+        self._contested: Publication | None = None
+        """An entry of ours whose number somebody gave to another one."""
         self._filler: asyncio.Task[None] | None = None
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
 
@@ -86,10 +74,12 @@ class OrderedChannel:
             self.suspect()
         elif publication.offset > self.last:
             self._accept(publication)
+        else:
+            self._doubt(publication)
 
     def announce(self, offset: int, epoch: str) -> None:
         """Take a head from the sweep: a publish may have been lost."""
-        if epoch != self.epoch:
+        if epoch != self.epoch or offset < self.last:
             self.suspect()
         elif offset > self.last:
             self._want(offset)
@@ -98,6 +88,14 @@ class OrderedChannel:
         """Compare with the source: messages may have been missed, or the stream started over."""
         self._suspect = True
         self._want(0)
+
+    def _doubt(self, publication: Publication) -> None:
+        """Take what was delivered already: once more, or another one under the same number?"""
+        back = publication.offset - self.last - 1
+        ours = self._window[back].publication if -back <= len(self._window) else None
+        if ours is not None and not says_the_same(ours.data, publication.data):
+            self._contested = ours
+            self.suspect()
 
     def _accept(self, publication: Publication) -> None:
         if self.last < 0 or publication.offset > self.last + 1:
@@ -140,7 +138,8 @@ class OrderedChannel:
         while self._suspect or self.last < self._target:
             before = self.last
             try:
-                await self._compare() if self._suspect else await self._read_on()
+                async with asyncio.timeout(self._limits.command_timeout_s):
+                    await self._compare() if self._suspect else await self._read_on()
             except Exception as error:  # noqa: BLE001  reconnect loop: the source comes back
                 log.warning("realtime.fill_waits channel=%s error=%r", self.audience.channel, error)
             else:
@@ -166,12 +165,14 @@ class OrderedChannel:
             self._target = max(self._target, offset)
 
     async def _is_rewritten(self) -> bool:
-        """A copy that took over without our newest entry may have numbered another like it."""
+        """Who took over without our newest entries may have numbered others like them."""
         newest = self._window[-1].publication if self._window else None
-        if newest is None:
-            return False
-        found = (await self._source.read(newest.offset - 1, 1)).publications
-        return [p.data for p in found if p.offset == newest.offset] not in ([], [newest.data])
+        contested, self._contested = self._contested, None
+        for ours in filter(None, (newest, contested)):
+            for found in (await self._source.read(ours.offset - 1, 1)).publications:
+                if found.offset == ours.offset and not says_the_same(found.data, ours.data):
+                    return True
+        return False
 
     async def _read_on(self) -> None:
         before = self.last

@@ -22,12 +22,21 @@ class Outbox:
         self._waiter: asyncio.Future[None] | None = None
 
     def push(self, frame: Frame) -> bool:
-        """Append a frame; False when the queue is over its bound."""
+        """Append a frame; False when the queue is over its bound.
+
+        A frame that is alone may be of any size: otherwise nobody could ever be told a large state.
+        """
         self._frames.append(frame)
         self._bytes += len(frame.data)
         if self._waiter is not None:
             self.wake()
-        return self._bytes <= self._max_bytes and len(self._frames) <= self._max_frames
+        count = len(self._frames)
+        return count == 1 or (self._bytes <= self._max_bytes and count <= self._max_frames)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Tell whether more than half of what may wait does so."""
+        return self._bytes > self._max_bytes // 2 or len(self._frames) > self._max_frames // 2
 
     def take(self) -> list[Frame]:
         """Take everything that waits, in order."""

@@ -75,7 +75,8 @@ class Presence:
         if not (family.presence or family.join_leave):
             return
         grace_s = self._limits.presence_grace_s
-        if not info.user or not grace_s:
+        is_full = len(self._parked) >= self._limits.parked_max
+        if not info.user or not grace_s or is_full:
             await self.leave(family, channel, info)
             return
         self._mine.pop((channel, info.client), None)

@@ -1,5 +1,7 @@
 """Answers questions about a channel: who is there, and what was said. Changes nothing."""
 
+from itertools import accumulate
+
 from realtime import codes
 from realtime.actions import ReadHistory, ReadPresence
 from realtime.connection import Connection
@@ -26,12 +28,13 @@ class Reading:
         self._limits = parts.limits
 
     async def answer(self, connection: Connection, work: ReadPresence | ReadHistory) -> None:
-        """Read and reply; raises RealtimeError 103, 108, 112."""
+        """Read and reply; raises RealtimeError 103, 106, 108, 112."""
         await self._admit(connection, work.channel)
         if isinstance(work, ReadHistory):
             reply = Reply(work.id, history=await self.history(work.request))
         else:
             reply = await self._presence_reply(work)
+        await connection.room()
         connection.perform(connection.session.answered(reply))
 
     async def _admit(self, connection: Connection, channel: str) -> None:
@@ -44,9 +47,11 @@ class Reading:
 
     async def _presence_reply(self, work: ReadPresence) -> Reply:
         result = await self.presence(work.channel)
-        if not work.stats:
-            return Reply(work.id, presence=result)
-        return Reply(work.id, presence_stats=stats_of(result))
+        if work.stats:
+            return Reply(work.id, presence_stats=stats_of(result))
+        if len(result.presence) > self._limits.presence_max:
+            raise codes.LIMIT_EXCEEDED.error()
+        return Reply(work.id, presence=result)
 
     async def presence(self, channel: str) -> PresenceResult:
         """Return who is on a channel; raises RealtimeError 108 where nobody counts."""
@@ -63,7 +68,9 @@ class Reading:
             if since is not None and since.epoch and since.epoch != epoch:
                 raise codes.UNRECOVERABLE_POSITION.error()
             found = await self._page(channel, request, since)
-            return HistoryResult(wire(found), epoch, channel.last)
+            sizes = accumulate(len(p.data) for p in found)
+            fitting = sum(1 for size in sizes if size <= self._limits.answer_max_bytes)
+            return HistoryResult(wire(found[: max(1, fitting)]), epoch, channel.last)
 
     async def _page(
         self, channel: OrderedChannel, request: HistoryRequest, since: StreamPosition | None

@@ -57,7 +57,7 @@ class Subscribing:
     def __init__(self, parts: Parts) -> None:
         self._channels = parts.channels
         self._presence = parts.presence
-        self._joining = Joining(parts.channels)
+        self._joining = Joining(parts.channels, parts.limits)
         self._verify = parts.hooks.verify_subscription
         self._clock = parts.clock
         self._wall_clock = parts.wall_clock

@@ -3,14 +3,17 @@
 async with Kit(families=[...], rpc={...}) as kit:
     client = await kit.connected(Identity(user="7"))
     await client.subscribe("book:1")
-    await kit.node.publish_value("book:1", b'{"likes":1}', 1)
+    await kit.push("book:1", {"likes": 1})
     assert (await client.assert_push("book:1"))["data"] == {"likes": 1}
+
+README.md holds a whole test.
 """
 
 import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +22,7 @@ from realtime.broker_memory import MemoryBroker
 from realtime.codes import InvalidToken, RealtimeError
 from realtime.model import (
     ChannelFamily,
+    Delivery,
     DurableLog,
     Hooks,
     Identity,
@@ -222,6 +226,7 @@ class Kit:
     ) -> None:
         self.log = log or MemoryLog()
         self.clock = clock
+        self._versions = count(1)
         self.node = Node(
             broker=broker or MemoryBroker(),
             families=families,
@@ -236,6 +241,27 @@ class Kit:
             open_to_all=open_to_all,
             name=name,
         )
+
+    async def push(self, channel: str, data: object) -> None:
+        """Publish to a channel as its class asks; an entry of a LOG is committed first.
+
+        Raises BrokerUnavailable for a TAIL, RealtimeError 102.
+        """
+        text = json.dumps(data).encode()
+        match self.node.family(channel).delivery:
+            case Delivery.LOG:
+                assert isinstance(self.log, MemoryLog), "commit to the log by yourself"
+                await self.node.publish_log(channel, self.log.commit(channel, data))
+            case Delivery.VALUE:
+                await self.node.publish_value(channel, text, next(self._versions))
+            case _:
+                await self.node.publish_tail(channel, text)
+
+    async def pass_s(self, seconds: float) -> None:
+        """Let time pass on the kit's own clock, and the node look at it."""
+        assert self.clock is not None, "give the kit a ManualClock"
+        self.clock.advance(seconds)
+        await self.node.tick()
 
     def client(self, identity: Identity | None = None, *, token_required: bool = False) -> Client:
         """Open a connection that has said nothing yet."""

@@ -34,6 +34,10 @@ class Outgoing(Protocol):
     def slot(self) -> int:
         """The place in the process's fan-out, or -1: then every frame is pushed by itself."""
 
+    @property
+    def is_crowded(self) -> bool:
+        """Tell whether so much waits that a large answer had better wait too."""
+
     def push(self, frame: Frame) -> None:
         """Take one frame; a client that does not keep up is its owner's business."""
 

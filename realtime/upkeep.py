@@ -17,6 +17,7 @@ from realtime.validity import Validity
 
 TICK_S = 1.0
 """How late a deadline may be noticed."""
+LEAST_TICK_S = 0.05
 STANDSTILL_S = 3.0
 """Between two looks; longer is a machine that was asleep, or work that left no room."""
 AT_ONCE = 256
@@ -54,7 +55,7 @@ class Upkeep:
         self._controls: deque[bytes] = deque(maxlen=limits.pending_controls)
         self._values: dict[str, Message] = {}
         self._ticks = [
-            Round("deadlines", self._look, _tick_s),
+            Round("deadlines", self._look, self._until_next_second),
             Round("leases", presence.renew, _tick_s),
             Round("partings", presence.settle, _tick_s),
             Round("idle channels", channels.close_idle, _tick_s),
@@ -107,6 +108,10 @@ class Upkeep:
         """Compare sooner while the broker is away."""
         limits, flows = self._limits, self._broker.state.connected
         return limits.sweep_interval_s if flows else limits.outage_sweep_interval_s
+
+    def _until_next_second(self) -> float:
+        """Look when a second of the wheel has just come: a deadline waits for no second tick."""
+        return max(LEAST_TICK_S, TICK_S - self._clock() % TICK_S)
 
     async def _look(self) -> None:
         """Keep the deadlines, but not in the first moment after a standstill of this process.

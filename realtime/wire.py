@@ -80,7 +80,10 @@ class Wire:
             fanout.cells[self.slot] = self._fd
 
     def write(self, data: bytes, frames: int = 1) -> None:
-        """Send, behind what waits; nothing follows the last bytes."""
+        """Send, behind what waits; nothing follows the last bytes.
+
+        A write that nothing waits before may be of any size: or nobody could be told a large state.
+        """
         if self._ended:
             return
         if self._corked is not None:
@@ -98,6 +101,17 @@ class Wire:
             self.write(data, frames)
         else:
             self._took(sent, data)
+            self._judge()
+
+    @property
+    def is_crowded(self) -> bool:
+        """Tell whether more than half of what may wait does so."""
+        size = self._bytes + self._transport.get_write_buffer_size()
+        size += sum(map(len, self._corked or ()))
+        limits = self._limits
+        return (
+            size > limits.outgoing_max_bytes // 2 or self._frames > limits.outgoing_max_frames // 2
+        )
 
     def cork(self) -> None:
         """Let replies gather, and publications behind them, until `uncork`."""
@@ -212,7 +226,6 @@ class Wire:
             return
         self._stall()
         self._hand_over(memoryview(data)[sent:])
-        self._judge()
 
     def _stall(self) -> None:
         self._waiting = deque()

@@ -32,6 +32,11 @@ class Writer:
         """Learn whose way out this is."""
         self._owner = owner
 
+    @property
+    def is_crowded(self) -> bool:
+        """Tell whether much waits."""
+        return self._outbox.is_crowded
+
     def push(self, frame: Frame) -> None:
         """Queue one frame; a queue over its bound ends the connection."""
         if not self._outbox.push(frame) and self._owner is not None:

@@ -54,7 +54,8 @@ async def list_books(
     cursor: OptionalCursor = None,
 ) -> Page[Book]:
     """Books. `q` forgives typos and sorts by relevance unless `sort` says otherwise: id, title,
-    author, year, created_at, updated_at, views, downloads or likes, each also with a leading -."""
+    author, year, created_at, updated_at, views, downloads or likes, each also with a leading -.
+    By relevance at most a thousand come: of more that hold the words, the most liked."""
     query = BookQuery(q, sort, category_id, group_id, author, language, year, limit, cursor)
     return await catalog.list_books(viewer, query)
 

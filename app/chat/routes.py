@@ -1,7 +1,7 @@
 """REST of the tutor: parse, call one verb, answer."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ from app.chat.service import Chat
 from app.http.origins import header
 from app.http.params import Limit, OptionalCursor, PathId, PathWord
 from app.http.reach import for_keys
+from app.http.standing import Standing
 from app.kit.paging import DEFAULT_PAGE, Page
 from app.kit.principal import Principal, Scope
 
@@ -68,15 +69,17 @@ async def ask_tutor(
     request: AnyRequest,
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
+    standing: NamedDependency[Standing],
 ) -> Response[Answer]:
     """Ask the tutor and wait for the answer; with `Accept: text/event-stream` it comes as it grows.
 
-    Going away does not stop the answer.
+    Going away does not stop the answer; the end of the session or key ends the waiting.
     """
     asked = await chat.ask(principal, data)
     if EVENT_STREAM in (header(request.scope, b"accept") or ""):
-        return _stream(chat, await chat.message(principal, asked.message_id), 0, 0)
-    return Response(await chat.answer(asked))
+        events = chat.follow(await chat.message(principal, asked.message_id))
+        return _stream(standing.while_in(principal, _frames(events, 0)))
+    return Response(await standing.wait_for(principal, chat.answer(asked)))
 
 
 @get("/chat/conversations", operation_id="listConversations", opt=USE)
@@ -143,12 +146,15 @@ async def follow_answer(
     request: AnyRequest,
     principal: NamedDependency[Principal],
     chat: NamedDependency[Chat],
+    standing: NamedDependency[Standing],
 ) -> Response[bytes]:
-    """An answer's events as `text/event-stream`; `Last-Event-ID` continues where a stream broke."""
+    """An answer's events as `text/event-stream`; `Last-Event-ID` continues where a stream broke.
+    It ends with the answer, or with the session or key that asked."""
     message = await chat.message(principal, message_id)
     known = _LAST_EVENT_ID.fullmatch(header(request.scope, b"last-event-id") or "0-0")
     attempt, pos = (int(known[1]), int(known[2])) if known else (0, 0)
-    return _stream(chat, message, attempt, pos)
+    events = chat.follow(message, attempt, pos)
+    return _stream(standing.while_in(principal, _frames(events, pos)))
 
 
 @post("/chat/messages/{message_id:int}/stop", operation_id="stopAnswer", opt=USE, status_code=200)
@@ -171,15 +177,11 @@ async def retry_answer(
     return await chat.retry_answer(principal, message_id)
 
 
-def _stream(chat: Chat, message: Message, attempt: int, pos: int) -> Response[Any]:
-    return Stream(
-        _frames(chat.follow(message, attempt, pos), pos),
-        media_type=EVENT_STREAM,
-        headers=STREAM_HEADERS,
-    )
+def _stream(frames: AsyncIterator[bytes]) -> Response[Any]:
+    return Stream(frames, media_type=EVENT_STREAM, headers=STREAM_HEADERS)
 
 
-async def _frames(events: AsyncIterator[Event | None], pos: int) -> AsyncIterator[bytes]:
+async def _frames(events: AsyncIterator[Event | None], pos: int) -> AsyncGenerator[bytes]:
     """Server-sent events whose id is `<attempt>-<position>`; a comment keeps a quiet line open."""
     attempt = 0
     async for event in events:

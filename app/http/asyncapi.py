@@ -38,6 +38,8 @@ everything up to its `offset`; after a cut, ask for recovery with the last `offs
 {limits}
 
 ## Errors of a command
+A temporary one may be answered otherwise when the same command is sent again.
+
 {errors}
 
 Below 400 they are the protocol's own. From 400 on the number is the HTTP status, and `message`
@@ -47,9 +49,14 @@ one of the stable codes of the REST side: {codes}.
 3000-3499 and 4000-4499: come back with backoff. 3500-3999 and 4500-4999: stop.
 
 {disconnects}
+
+## Codes of an `unsubscribe` push
+2500-2999: subscribe again and recover. 2000-2499: stay away.
+
+{unsubscribes}
 """
 LIMITS = {
-    "max_frame_bytes": "bytes of an incoming frame; a larger one closes with 3501",
+    "max_frame_bytes": "bytes of an incoming frame; a larger one closes a WebSocket with 1009",
     "max_channels": "subscriptions of one connection; then error 106",
     "max_channel_length": "characters of a channel's name; then error 107",
     "max_user_connections": "connections of one person on one process; then 3504",
@@ -57,6 +64,9 @@ LIMITS = {
     "command_burst": "commands in a burst; as many refusals close with 3013",
     "max_in_flight": "commands that wait for an answer; then error 111",
     "recover_max": "missed publications; after more the client gets a snapshot instead",
+    "answer_max_bytes": "bytes of publications in one answer; a history page ends there, and a "
+    "client that missed more gets a snapshot",
+    "presence_max": "clients of one channel that are listed; then error 106, and only numbers",
     "ping_interval_s": "seconds between pings",
     "pong_timeout_s": "seconds for a pong; then 3012",
 }
@@ -130,21 +140,27 @@ def _server() -> dict[str, Any]:
 def _description() -> str:
     limits = Limits()
     realtime = errors_document()["realtime"]
-    errors = [(row["code"], row["message"]) for row in realtime["errors"]]
-    ends = [(row["code"], row["reason"]) for row in realtime["disconnects"]]
+    errors = [(e["code"], e["message"], _yes(e["temporary"])) for e in realtime["errors"]]
+    ends = [(e["code"], e["reason"], _yes(e["reconnect"])) for e in realtime["disconnects"]]
+    losses = [(e["code"], e["reason"], _yes(e["resubscribe"])) for e in realtime["unsubscribes"]]
     return DESCRIPTION.format(
         path=PATH,
         connect=limits.connect_timeout_s,
-        limits=_table("Limit", "Meaning", [(getattr(limits, k), v) for k, v in LIMITS.items()]),
-        errors=_table("Code", "Message", errors),
+        limits=_table(("Limit", "Meaning"), [(getattr(limits, k), v) for k, v in LIMITS.items()]),
+        errors=_table(("Code", "Message", "Temporary"), errors),
         codes=", ".join(f"`{row.code}`" for row in error_table()),
-        disconnects=_table("Code", "Reason", ends),
+        disconnects=_table(("Code", "Reason", "Come back"), ends),
+        unsubscribes=_table(("Code", "Reason", "Subscribe again"), losses),
     )
 
 
-def _table(left: str, right: str, rows: Sequence[tuple[Any, Any]]) -> str:
-    lines = [f"| {left} | {right} |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)]
-    return "\n".join(lines)
+def _yes(fact: object) -> str:
+    return "yes" if fact else "no"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def _add_channel(document: dict[str, Any], channel: ChannelDoc, schemas: Schemas) -> None:

@@ -5,8 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from app.kit.errors import FieldError, error_classes
-from realtime import DISCONNECTS, ERRORS
-from realtime.codes import INSUFFICIENT_STATE, UNSUBSCRIBED_BY_SERVER
+from realtime import DISCONNECTS, ERRORS, UNSUBSCRIBES
 
 
 class Problem(Struct, frozen=True):
@@ -50,12 +49,13 @@ def error_table() -> list[ErrorKind]:
 
 def errors_document() -> dict[str, Any]:
     """Everything that can go wrong, as numbers and stable words."""
-    ends = (UNSUBSCRIBED_BY_SERVER, INSUFFICIENT_STATE)
     return {
         "errors": error_table(),
         "realtime": {
             "errors": [row._asdict() for row in ERRORS],
             "disconnects": [{**end._asdict(), "reconnect": end.reconnect} for end in DISCONNECTS],
-            "unsubscribes": [end._asdict() for end in ends],
+            "unsubscribes": [
+                {**end._asdict(), "resubscribe": end.resubscribe} for end in UNSUBSCRIBES
+            ],
         },
     }

@@ -19,7 +19,15 @@ from app.http.origins import header, own_origins
 from app.http.sockets import ABORT
 from app.infra.db import AWAY
 from app.kit.errors import AppError
-from realtime import BrokerUnavailable, Connection, Frame, Identity, Node, TransportClosed
+from realtime import (
+    BrokerUnavailable,
+    Connection,
+    Frame,
+    Identity,
+    Limits,
+    Node,
+    TransportClosed,
+)
 from realtime.codes import Disconnect
 from realtime.protocol import ProtocolFault, encode_disconnect
 from realtime.unidirectional import UnidirectionalTransport, bare, connect_frame
@@ -33,6 +41,8 @@ HEADERS = (
 EVENTS = b"text/event-stream; charset=utf-8"
 LINES = b"application/json"
 
+ENVELOPE_BYTES = 1024
+"""What stands around the frame of an emulated client."""
 LAST_LOOK_S = 1
 """How long an aborted client may take to be noticed."""
 
@@ -139,7 +149,7 @@ def _stream(
         transport = StreamTransport(scope, send, kind, wrap)
         try:
             _check_method(scope, methods)
-            frame = await _first_frame(scope, receive, gate.node.limits.max_frame_bytes)
+            frame = await _first_frame(scope, receive, gate.node.limits)
             if unidirectional:
                 frame = connect_frame(frame)
             connection = await gate.open(scope, transport, unidirectional=unidirectional)
@@ -172,10 +182,10 @@ async def _wait_for_the_end(connection: Connection, receive: Any) -> None:
     connection.lost()
 
 
-async def _first_frame(scope: Any, receive: Any, max_bytes: int) -> bytes:
+async def _first_frame(scope: Any, receive: Any, limits: Limits) -> bytes:
     """Return the body, or what stands for it in the query; raises Refused."""
     if scope["method"] == "POST":
-        return await _body(receive, max_bytes)
+        return await _body(receive, limits, limits.max_frame_bytes)
     query: str = scope["query_string"].decode("latin-1")
     found = parse_qs(query).get(QUERY_FIELD)
     if not found:
@@ -183,7 +193,16 @@ async def _first_frame(scope: Any, receive: Any, max_bytes: int) -> bytes:
     return found[0].encode()
 
 
-async def _body(receive: Any, max_bytes: int) -> bytes:
+async def _body(receive: Any, limits: Limits, max_bytes: int) -> bytes:
+    """Read a body in the time that a socket has for its `connect`; raises Refused."""
+    try:
+        async with asyncio.timeout(limits.connect_timeout_s):
+            return await _whole(receive, max_bytes)
+    except TimeoutError:
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT) from None
+
+
+async def _whole(receive: Any, max_bytes: int) -> bytes:
     body = bytearray()
     more = True
     while more:
@@ -204,6 +223,8 @@ def _check_method(scope: Any, methods: Collection[str]) -> None:
 
 async def _answer(send: Any, status: HTTPStatus) -> None:
     headers = [(b"content-length", b"0")] if status is not HTTPStatus.NO_CONTENT else []
+    if status is HTTPStatus.REQUEST_TIMEOUT:
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": int(status), "headers": headers})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -258,7 +279,8 @@ def _emulation(gate: Gate) -> ASGIRouteHandler:
             _check_method(scope, ("POST",))
             gate.check_origin(scope)
             # The frame is JSON inside JSON: escaping may double it.
-            body = await _body(receive, 2 * gate.node.limits.max_frame_bytes)
+            limits = gate.node.limits
+            body = await _body(receive, limits, 2 * limits.max_frame_bytes + ENVELOPE_BYTES)
             status = await _speak(gate.node, body)
         except Refused as refused:
             status = refused.status

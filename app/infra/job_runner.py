@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from typing import Any
 
 import structlog
@@ -31,7 +32,11 @@ class RunnerRules(Struct, frozen=True):
 
 
 class JobRunner:
-    """At most `concurrency` jobs at once; one claimed job is one watched task."""
+    """At most `concurrency` jobs at once; one claimed job is one watched task.
+
+    One kind has at most half of the places: a thousand mails for a slow server hold no export back,
+    and the reverse. Each server behind a kind thereby sees at most so many of us.
+    """
 
     def __init__(self, jobs: Jobs, owner: str, rules: RunnerRules | None = None) -> None:
         self._jobs = jobs
@@ -75,7 +80,10 @@ class JobRunner:
             self._places.begin(job, self._do(job, raw), name=f"job-{job.id}")
 
     async def _claim(self) -> tuple[Job, Any] | None:
-        return await self._jobs.claim(self._owner, self._rules.lease_s)
+        lane = max(1, self._rules.concurrency // 2)
+        running = Counter(job.kind for job in self._places.taken)
+        full = [kind for kind, number in running.items() if number >= lane]
+        return await self._jobs.claim(self._owner, self._rules.lease_s, but=full)
 
     def _died(self, job: Job, fault: BaseException) -> None:
         """Its lease runs out, and then it is tried again."""

@@ -38,7 +38,7 @@ WHERE id = (
     ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 RETURNING id, kind, payload, attempts, fence
-"""  # jobs_due
+"""  # jobs_due, past what is due for longer but of kinds that have their places already
 REAP = """
 UPDATE jobs SET lease_owner = NULL, lease_expires_at = NULL, last_error = 'worker-lost',
     dead_at = CASE WHEN attempts >= $1 THEN now() END
@@ -191,9 +191,12 @@ class Jobs:
         """What this process can do: a newer process may enqueue what an older one cannot."""
         return self._handlers.keys()
 
-    async def claim(self, owner: str, lease_s: float) -> tuple[Job, Any] | None:
-        """The job that is due longest, with its raw payload."""
-        row = await self._db.fetchrow(CLAIM, owner, lease_s, list(self.kinds))
+    async def claim(
+        self, owner: str, lease_s: float, *, but: Collection[str] = ()
+    ) -> tuple[Job, Any] | None:
+        """The job that is due longest, of any kind but these, with its raw payload."""
+        wanted = [kind for kind in self.kinds if kind not in but]
+        row = await self._db.fetchrow(CLAIM, owner, lease_s, wanted)
         if row is None:
             return None
         return Job(row["id"], row["kind"], row["attempts"], row["fence"]), row["payload"]

@@ -4,6 +4,11 @@ Addresses are compared in NFC and lower case. Case folding lets some letters fal
 sign becomes a `k`), so a mail goes to the stored address only, never to one that was typed: two
 texts that compare alike are one account with one mailbox. Letters that only look alike stay apart;
 a new address that mixes scripts to look like another (UTS 39, 5.2) is refused.
+
+A domain has two spellings, in letters and in ASCII (RFC 5890), and programs do not agree on which
+letters fall together in it (`ß` was `ss` to IDNA 2003 and is a letter to IDNA 2008). So that one
+mailbox is one account, a new address is taken in the ASCII spelling alone, which browsers make by
+themselves of what is typed.
 """
 
 import unicodedata
@@ -26,6 +31,11 @@ def is_deceptive(email: str) -> bool:
     if not all(_is_word(sign) for sign in signs):
         return True
     return any(len(_scripts(label)) > 1 for label in labels)
+
+
+def has_plain_domain(email: str) -> bool:
+    """Whether the domain of a new address stands in its only spelling."""
+    return email.rpartition("@")[2].isascii()
 
 
 def _is_word(sign: str) -> bool:

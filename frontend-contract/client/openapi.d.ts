@@ -782,7 +782,7 @@ export interface paths {
         };
         /**
          * Books
-         * @description Books. `q` forgives typos and sorts by relevance unless `sort` says otherwise: id, title, author, year, created_at, updated_at, views, downloads or likes, each also with a leading -.
+         * @description Books. `q` forgives typos and sorts by relevance unless `sort` says otherwise: id, title, author, year, created_at, updated_at, views, downloads or likes, each also with a leading -. By relevance at most a thousand come: of more that hold the words, the most liked.
          */
         get: operations["listBooks"];
         put?: never;
@@ -968,7 +968,7 @@ export interface paths {
         put?: never;
         /**
          * Ask the tutor and wait for the answer
-         * @description Ask the tutor and wait for the answer; with `Accept: text/event-stream` it comes as it grows. Going away does not stop the answer.
+         * @description Ask the tutor and wait for the answer; with `Accept: text/event-stream` it comes as it grows. Going away does not stop the answer; the end of the session or key ends the waiting.
          */
         post: operations["askTutor"];
         delete?: never;
@@ -1054,7 +1054,7 @@ export interface paths {
         };
         /**
          * An answer's events as `text/event-stream`
-         * @description An answer's events as `text/event-stream`; `Last-Event-ID` continues where a stream broke.
+         * @description An answer's events as `text/event-stream`; `Last-Event-ID` continues where a stream broke. It ends with the answer, or with the session or key that asked.
          */
         get: operations["followAnswer"];
         put?: never;

@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from tests.support.house import Person
+from tests.support.house import Person, Served
 from tests.support.library import BOOKS, add_book, add_category, add_group, code_of
 
 Titles = list[str]
@@ -136,6 +136,40 @@ class TestSearch:
         found = await titles(nobody, category_id=category["id"], q="volcanoes", limit=1)
         assert found[0] == "Volcanoes"
         assert sorted(found) == ["Birds", "Fire Mountains", "Volcanoes"]
+
+    @pytest.mark.parametrize("limit", [1, 100])
+    async def test_of_too_many_the_most_liked_are_ranked(
+        self,
+        served: Served,
+        teacher: Person,
+        nobody: httpx.AsyncClient,
+        monkeypatch: pytest.MonkeyPatch,
+        limit: int,
+    ) -> None:
+        """A word that nearly every book holds costs no more than one that some hold; another order
+        lists them all."""
+        monkeypatch.setattr("app.catalog.queries.books.RANKED", 2)
+        place = {"category_id": (await add_category(teacher))["id"], "language": "en"}
+        for title, likes in (("Geysers", 1), ("Old Geysers", 9), ("Geysers of Iceland", 5)):
+            book = await add_book(teacher, title=title, **place)
+            await served.house.db.execute(
+                "UPDATE book_counters SET likes = $2 WHERE book_id = $1", book["id"], likes
+            )
+        question = {"category_id": place["category_id"], "limit": limit}
+        found = await titles(nobody, q="geysers", **question)
+        assert sorted(found) == ["Geysers of Iceland", "Old Geysers"]
+        assert len(await titles(nobody, q="geysrs", **question)) == 2
+        assert len(await titles(nobody, q="geysers", sort="title", **question)) == 3
+
+    async def test_spelled_alike_stand_beside_few_exact_ones(
+        self, teacher: Person, nobody: httpx.AsyncClient
+    ) -> None:
+        """Where few hold the very word, who wrote it otherwise is found too, after them."""
+        category = (await add_category(teacher))["id"]
+        for title in ("Glaciers", "Glacier Bay"):
+            await add_book(teacher, category_id=category, title=title, language="fr")
+        found = await titles(nobody, category_id=category, q="glacier")
+        assert found == ["Glacier Bay", "Glaciers"]
 
     @pytest.mark.parametrize("q", ["'", "\\", "%", "a & | !", '"', "(((", "the", ":*", "🦉", "-"])
     async def test_strange_words_are_harmless(self, nobody: httpx.AsyncClient, q: str) -> None:

@@ -56,6 +56,12 @@ async def test_v6_3_8_unconfirmed_address_there_lets_nobody_in(
     assert landed.headers["location"] == "/login?error=provider-email-unverified"
 
 
+async def test_address_with_a_second_spelling_lets_nobody_in(browser: Traveller) -> None:
+    """A domain in letters of its own is vouched for, but whose ASCII form it is nobody says."""
+    landed = await browser.travel(await browser.depart("local"), "me@bücher.example")
+    assert landed.headers["location"] == "/login?error=provider-email-unverified"
+
+
 @pytest.mark.parametrize("letter", ["\u212a", "\uff4b", "\u043a"])
 async def test_look_alike_address_is_somebody_else(
     browser: Traveller, person: MakePerson, house: Served, letter: str

@@ -150,6 +150,20 @@ class TestChangeEmail:
         answer = await nobody.post(SIGNUP, json={"email": email, "password": PASSWORD})
         assert code_of(answer) == (400, "deceptive-address")
 
+    @pytest.mark.parametrize("email", ["me@bücher.example", "я@почта.рф"])
+    async def test_domain_has_one_spelling(
+        self, nobody: httpx.AsyncClient, learner: Person, email: str
+    ) -> None:
+        """Else one mailbox would have two accounts, or two mailboxes one: in ASCII."""
+        answer = await learner.http.post(CHANGE, json={"email": email})
+        assert code_of(answer) == (400, "domain-not-ascii")
+        assert answer.json()["errors"][0]["field"] == "email"
+        answer = await nobody.post(SIGNUP, json={"email": email, "password": PASSWORD})
+        assert code_of(answer) == (400, "domain-not-ascii")
+        plain = f"{uuid4().hex[:8]}@{email.partition('@')[2].encode('idna').decode()}"
+        answer = await nobody.post(SIGNUP, json={"email": plain, "password": PASSWORD})
+        assert answer.status_code == 201
+
     async def test_reset_mail_goes_to_the_stored_address_only(
         self, nobody: httpx.AsyncClient, mailbox: Mailbox, person: MakePerson
     ) -> None:

@@ -23,6 +23,8 @@ ENOUGH = 1_000
 HALF_OPEN, OPENED_PER_S = sized((500, 1_000), (5_000, 1_000))
 HEAD_S, CONNECT_S = sized((4.0, 1.0), (10.0, 8.0))
 """A server that stands still for the time of a head takes a waiting one for half of one."""
+LATE_S = 2.0
+"""Eight seconds and these two are the ten after which nobody is left who says nothing."""
 GONE_S = HALF_OPEN / OPENED_PER_S + CONNECT_S + 10
 
 
@@ -106,27 +108,33 @@ async def test_s13_a_flood_ends_its_own_connection_only() -> None:
 
 @pytest.mark.timeout(sized(60, 300))
 async def test_s13_half_open_handshakes_hurt_nobody() -> None:
-    """Half a handshake is dropped, a socket without `connect` is closed by 3502, others go on."""
+    """Half a handshake is dropped, a socket without `connect` is closed by 3502 in time, others go
+    on."""
     report = Report("S13-half-open", clients=HALF_OPEN)
     limits = {"connect_timeout_s": CONNECT_S, "head_timeout_s": HEAD_S}
     async with neighbourhood(**limits) as (neighbours, url):
         neighbours.before_ms = (await neighbours.listen(100))["p99_ms"]
         address = urlsplit(url)
 
-        async def live(number: int) -> bytes:
+        async def live(number: int) -> tuple[bytes, float]:
             await asyncio.sleep(number / OPENED_PER_S)
             reader, writer = await asyncio.open_connection(address.hostname, address.port)
             try:
+                begun = time.monotonic()
                 writer.write(HANDSHAKE if number % 2 else HANDSHAKE[:60])
-                return await to_the_end(reader)
+                return await to_the_end(reader), time.monotonic() - begun
             finally:
                 writer.transport.abort()
 
         lives = [asyncio.create_task(live(n)) for n in range(HALF_OPEN)]
         during = await neighbours.listen(int(100 * (GONE_S - 8)))
         async with asyncio.timeout(GONE_S):
-            answers = await asyncio.gather(*lives)
+            ends = await asyncio.gather(*lives)
         await neighbours.judge(report, during)
+    answers, silences = [answer for answer, _ in ends], [lasted for _, lasted in ends[1::2]]
+    report.extra |= {"soonest_s": round(min(silences), 2), "latest_s": round(max(silences), 2)}
+    report.demand("not before its time", min(silences) >= CONNECT_S)
+    report.demand("within two seconds of it", max(silences) <= CONNECT_S + LATE_S)
     codes = {(close_codes(answer) or [0])[0] for answer in answers[1::2]}
     report.extra["codes"] = sorted(codes)
     report.demand("closed by code", codes == {3502})

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.npm import install
+
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "frontend-contract"
 NODE_TIMEOUT_S = 60
@@ -23,8 +25,9 @@ def node(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str
     program = shutil.which("node", path=str(ROOT / ".venv" / "bin")) or shutil.which("node")
     if program is None:
         pytest.fail("node is missing: run `make setup`", pytrace=False)
+    install(CONTRACT / "generators")
     return subprocess.run(
-        [program, CONTRACT / "docs" / script, *arguments],
+        [program, CONTRACT / "generators" / script, *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.conftest import CONTRACT, ROOT
+from tests.support.npm import install
 
 FILES = [
     "openapi.json",
@@ -15,6 +16,7 @@ FILES = [
     "errors.json",
     "client/openapi.d.ts",
     "client/realtime.d.ts",
+    "docs/asyncapi-parsed.json",
 ]
 TIMEOUT_S = 120
 
@@ -23,6 +25,7 @@ TIMEOUT_S = 120
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A contract made anew, without any server."""
     folder = tmp_path_factory.mktemp("contract")
+    install(CONTRACT / "generators")
     path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [sys.executable, CONTRACT / "generate.py", folder],

@@ -2,8 +2,8 @@
 
 import sys
 
-from tests.load import connects, fanout, guessing
+from tests.load import connects, fanout, guessing, search
 
 if __name__ == "__main__":
     sys.argv = sys.argv[:1]
-    raise SystemExit(fanout.main() | connects.main() | guessing.main())
+    raise SystemExit(fanout.main() | connects.main() | guessing.main() | search.main())

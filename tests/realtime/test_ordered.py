@@ -1,5 +1,7 @@
 """Gapless channels: nothing is lost, doubled or out of order, or the client is told so."""
 
+import asyncio
+
 import pytest
 
 from realtime import Identity, Limits, MemoryBroker, MemoryBus, Publication, RealtimeError
@@ -61,6 +63,26 @@ class TestHoles:
             await client.subscribe("log:1")
             log.commit("log:1", 0)
             await house.node.publish_log("log:1", log.commit("log:1", 1))
+            await until(lambda: pushed(client) == [1, 2])
+
+    async def test_a_log_that_does_not_answer_is_asked_again(self) -> None:
+        """A question that hangs is given up: the hole is closed by the next one."""
+
+        class Hanging(MemoryLog):
+            is_hanging = True
+
+            async def read(self, channel: str, after: int, limit: int) -> list[Publication]:
+                if self.is_hanging:
+                    self.is_hanging = False
+                    await asyncio.get_running_loop().create_future()
+                return await super().read(channel, after, limit)
+
+        log = Hanging()
+        async with Kit([LOG], log=log, limits=Limits(command_timeout_s=0.1)) as house:
+            client = await house.connected(LEARNER)
+            await client.subscribe("log:1")
+            rows = [log.commit("log:1", n) for n in range(2)]
+            await house.node.publish_log("log:1", rows[1])
             await until(lambda: pushed(client) == [1, 2])
 
     async def test_what_is_ahead_of_a_hole_is_bounded_and_read_again(self) -> None:

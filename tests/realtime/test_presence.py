@@ -34,6 +34,7 @@ class House:
         self.watcher = await self.one.connected(WATCHER)
         await self.watcher.subscribe(ROOM)
         await self.watcher.assert_push(ROOM, "join")
+        self.tasks = len(self.one.node._tasks)
         return self
 
     async def __aexit__(self, *_fault: object) -> None:
@@ -175,6 +176,18 @@ async def test_an_outage_delays_the_leave() -> None:
         assert sorted(left) == ["7", "9"]
         assert (house.told(), await house.present()) == ([], 2)
         assert house.one.node._presence._parked == {}
+
+
+async def test_an_outage_of_any_length_parks_so_many_and_no_more() -> None:
+    """Those who come and go meanwhile would be remembered until it ends."""
+    async with House(replace(LIMITS, parked_max=2)) as house:
+        house.bus.down = True
+        for number in range(4):
+            client = await house.enter(house.one, Identity(str(number), f"s{number}"))
+            await client.cut()
+        await until(lambda: len(house.one.node._hub.connections) == 1)
+        await until(lambda: len(house.one.node._tasks) <= house.tasks)
+        assert len(house.one.node._presence._parked) == 2
 
 
 async def test_a_claim_in_an_outage_is_a_join() -> None:

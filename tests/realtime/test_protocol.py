@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import Limits, Publication
-from realtime.codes import DISCONNECTS, ERRORS, INSUFFICIENT_STATE, SHUTDOWN
+from realtime.codes import DISCONNECTS, ERRORS, INSUFFICIENT_STATE, SHUTDOWN, UNSUBSCRIBES
 from realtime.messages import ClientInfo
 from realtime.protocol import (
     ProtocolFault,
@@ -56,6 +56,7 @@ def test_the_code_tables_are_unique_and_say_whether_to_come_back() -> None:
     assert len({d.code for d in DISCONNECTS}) == len(DISCONNECTS)
     assert {d.code: d.reconnect for d in DISCONNECTS}[3008] is True
     assert {d.code: d.reconnect for d in DISCONNECTS}[3503] is False
+    assert {u.code: u.resubscribe for u in UNSUBSCRIBES} == {2000: False, 2500: True, 2501: True}
 
 
 JSON = st.recursive(

@@ -102,6 +102,15 @@ async def test_a_standstill_of_the_process_is_not_held_against_the_clients() -> 
         assert (await stranger.assert_closed())[0] == 3502
 
 
+def test_deadlines_are_looked_at_when_a_second_has_come() -> None:
+    """The wheel rounds up to whole seconds: a look between two of them would be a second late."""
+    clock = ManualClock()
+    upkeep = Kit(FAMILIES, clock=clock).node._upkeep
+    for past, pause in ((0, 1), (0.25, 0.75), (0.5, 0.25), (0.24, 0.05)):
+        clock.advance(past)
+        assert upkeep._until_next_second() == pytest.approx(pause)
+
+
 async def test_leases_of_one_channel_are_renewed_together() -> None:
     """A crowd costs the broker a few steps, not one for each head."""
     sizes: list[int] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from app.settings import Settings
 from tests.support.federated import FAILED, arrive
@@ -17,6 +17,7 @@ from tests.support.scripted_idp import CLIENT_ID, KEY, ScriptedOidc
 from tests.support.traveller import Traveller, query
 
 EC_KEY = ECKey.generate_key("P-256", {"kid": "two"})
+ED_KEY = OKPKey.generate_key("Ed25519", {"kid": "three"})
 OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"})
 
 
@@ -92,13 +93,15 @@ async def test_clocks_may_differ_by_a_minute(
     assert landed == ("/" if is_fine else FAILED)
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256", "ES256"])
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256", "ES256", "Ed25519", "EdDSA"])
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # the provider of the test says it
 async def test_signatures_with_a_public_key_count(
     first_browser: Traveller, provider: ScriptedOidc, algorithm: str
 ) -> None:
     """Whichever of the usual ones, with the access token's hash beside it (Core 1.0, 3.1.3.6)."""
-    key = EC_KEY if algorithm.startswith("ES") else KEY
-    digest = hashlib.new(f"sha{algorithm[2:]}", b"at").digest()
+    key = {"ES": EC_KEY, "Ed": ED_KEY}.get(algorithm[:2], KEY)
+    bits = "512" if key is ED_KEY else algorithm[2:]
+    digest = hashlib.new(f"sha{bits}", b"at").digest()
     half = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
 
     def signed(nonce: str) -> str:
@@ -106,11 +109,40 @@ async def test_signatures_with_a_public_key_count(
         claims = provider.claims(nonce, at_hash=half)
         return jwt.encode(header, claims, key, algorithms=[algorithm])
 
-    provider.keys = [KEY, EC_KEY]
+    provider.keys = [KEY, EC_KEY, ED_KEY]
     try:
         assert await arrive(first_browser, provider, signed) == "/"
     finally:
         provider.keys = [KEY]
+
+
+@pytest.mark.parametrize("curve", ["Ed448", "Ed25519"])
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
+async def test_v9_1_2_only_one_curve_and_only_if_the_provider_says_so(
+    first_browser: Traveller, provider: ScriptedOidc, curve: str
+) -> None:
+    """Ed448 is no algorithm of ours; Ed25519 is none of a provider that lists others."""
+    key = OKPKey.generate_key(curve, {"kid": "four"})
+    if curve == "Ed25519":
+        provider.document["id_token_signing_alg_values_supported"] = ["RS256"]
+    provider.keys = [KEY, key]
+
+    def signed(nonce: str) -> str:
+        claims = provider.claims(nonce)
+        return jwt.encode({"alg": "EdDSA", "kid": "four"}, claims, key, algorithms=["EdDSA"])
+
+    try:
+        assert await arrive(first_browser, provider, signed) == FAILED
+    finally:
+        provider.keys = [KEY]
+
+
+async def test_v9_1_2_provider_without_an_algorithm_of_ours_is_not_believed(
+    first_browser: Traveller, provider: ScriptedOidc
+) -> None:
+    """Not even with a signature that others may give: it said that it gives none such."""
+    provider.document["id_token_signing_alg_values_supported"] = ["HS256"]
+    assert await arrive(first_browser, provider, provider.token) == FAILED
 
 
 def unsigned(claims: dict[str, Any], algorithm: str) -> str:

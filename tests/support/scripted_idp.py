@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import uvicorn
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from app.kit.identity_providers import WELL_KNOWN, OidcProvider
 from app.kit.secret import Secret
@@ -42,7 +42,7 @@ class ScriptedOidc:
 
     issuer: str = ""
     document: dict[str, Any] = field(default_factory=dict)
-    keys: list[RSAKey | ECKey] = field(default_factory=lambda: [KEY])
+    keys: list[RSAKey | ECKey | OKPKey] = field(default_factory=lambda: [KEY])
     codes: dict[str, str] = field(default_factory=dict)
     """Code to ID token."""
     info: dict[str, Any] = field(default_factory=dict)

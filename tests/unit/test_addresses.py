@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.kit.addresses import is_deceptive
+from app.kit.addresses import has_plain_domain, is_deceptive
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,19 @@ from app.kit.addresses import is_deceptive
 def test_new_addresses_that_deceive(email: str, refused: bool) -> None:
     """One script in each part, no invisible signs, no quotes."""
     assert is_deceptive(email) is refused
+
+
+@pytest.mark.parametrize(
+    ("email", "plain"),
+    [
+        ("ada@example.org", True),
+        ("josé@example.org", True),
+        ("me@xn--bcher-kva.example", True),
+        ("me@bücher.example", False),
+        ("me@straße.example", False),
+        ("приветмир@почта.рф", False),
+    ],
+)
+def test_domains_have_one_spelling(email: str, plain: bool) -> None:
+    """In ASCII; the part before the @ is the mail server's own affair."""
+    assert has_plain_domain(email) is plain

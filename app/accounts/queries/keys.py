@@ -46,16 +46,17 @@ async def insert_key(
     )
 
 
-async def live_key(db: Queryable, token_hash: bytes) -> Record | None:
-    """A key that has not expired, with its owner, whose account is open."""
+async def live_key(db: Queryable, key: bytes | str) -> Record | None:
+    """A key that has not expired, with its owner, whose account is open; by token hash or by id."""
+    column = "k.token_hash" if isinstance(key, bytes) else "k.id"
     return await db.fetchrow(
         f"""
         SELECT k.id AS key_id, k.scopes, k.last_used_at, u.id, u.email, u.name, u.role,
             {has_second_factor("u.id")} AS second_factor
         FROM api_keys k JOIN users u ON u.id = k.user_id
-        WHERE k.token_hash = $1 AND (k.expires_at IS NULL OR k.expires_at > now()) AND {OPEN}
+        WHERE {column} = $1 AND (k.expires_at IS NULL OR k.expires_at > now()) AND {OPEN}
         """,
-        token_hash,
+        key,
     )
 
 

@@ -36,8 +36,7 @@ OPEN = "(deactivated_at IS NULL OR coalesce(deactivated_until <= now(), false))"
 
 async def next_user_id(db: Queryable) -> int:
     """The number of an account that may be opened later; no other will ever have it."""
-    user_id: int = await db.fetchval("SELECT nextval('users_id_seq')")
-    return user_id
+    return int(await db.fetchval("SELECT nextval('users_id_seq')"))
 
 
 async def insert_user(

@@ -130,6 +130,16 @@ class LinkUnusable(BadRequest):
     title = "This link was used, has expired, or was replaced by a newer one"
 
 
+class DomainNotAscii(InvalidInput):
+    """A new address whose domain is in letters of its own: it has a second spelling, in ASCII."""
+
+    code = "domain-not-ascii"
+    title = "Write the part behind the @ in its ASCII form, which begins with xn--"
+
+    def __init__(self) -> None:
+        super().__init__(errors=[FieldError("email", self.title)])
+
+
 class DeceptiveAddress(InvalidInput):
     """A new address of an unknown form, or with letters of several scripts."""
 

@@ -13,7 +13,6 @@ from app.accounts.schemas import (
     Asked,
     ChangePassword,
     Client,
-    DeceptiveAddress,
     EmailTaken,
     LogIn,
     Newcomer,
@@ -26,7 +25,13 @@ from app.accounts.schemas import (
     user_channel,
 )
 from app.accounts.service.doorway import Doorway
-from app.accounts.service.events import PublishLog, announce, locked, normal_email
+from app.accounts.service.events import (
+    PublishLog,
+    announce,
+    check_new_address,
+    locked,
+    normal_email,
+)
 from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
@@ -35,7 +40,6 @@ from app.infra.channel_log import DurableChannelLog
 from app.infra.db import Database
 from app.infra.passwords import Passwords
 from app.infra.weak_passwords import WeakPasswords
-from app.kit.addresses import is_deceptive
 from app.kit.errors import NotFound, Unauthorized
 from app.kit.principal import Method, Principal, Role
 from app.kit.text import tidy
@@ -81,11 +85,11 @@ class Accounts:
 
         Then nothing tells whether the address was free, not even the time that it takes: a job
         opens the account.
-        Raises DeceptiveAddress, PasswordTooCommon, TooManyRequests, and EmailTaken otherwise.
+        Raises DeceptiveAddress, DomainNotAscii, PasswordTooCommon, TooManyRequests, and EmailTaken
+        otherwise.
         """
         email, name = normal_email(form.email), tidy(form.name) if form.name else None
-        if is_deceptive(email):
-            raise DeceptiveAddress
+        check_new_address(email)
         self._refuse_weak(form.password, email, name, "password")
         await self._throttle.admit_signup(client.address)
         await self._throttle.admit_mail(email, client.address)

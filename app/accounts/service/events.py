@@ -6,8 +6,9 @@ import msgspec
 from asyncpg import Connection, Record
 
 from app.accounts.queries import users
-from app.accounts.schemas import User, UserChanged, user_channel
+from app.accounts.schemas import DeceptiveAddress, DomainNotAscii, User, UserChanged, user_channel
 from app.infra.channel_log import DurableChannelLog
+from app.kit.addresses import has_plain_domain, is_deceptive
 from app.kit.errors import NotFound, PreconditionFailed
 from app.kit.text import tidy
 from realtime import Publication
@@ -34,6 +35,14 @@ async def locked(tx: Connection, user_id: int, version: int | None) -> Record:
     if version is not None and version != row["version"]:
         raise PreconditionFailed(current_version=row["version"])
     return row
+
+
+def check_new_address(email: str) -> None:
+    """Raises DeceptiveAddress, DomainNotAscii for an address that no account may get any more."""
+    if is_deceptive(email):
+        raise DeceptiveAddress
+    if not has_plain_domain(email):
+        raise DomainNotAscii
 
 
 def normal_email(email: str) -> str:

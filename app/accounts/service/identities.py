@@ -32,6 +32,7 @@ from app.audit.service import Audit
 from app.infra.db import Database
 from app.infra.federation import Vouched
 from app.infra.mail import Postman
+from app.kit.addresses import has_plain_domain
 from app.kit.errors import NotFound, Unauthorized
 from app.kit.ids import new_id
 from app.kit.principal import Method, Principal
@@ -202,12 +203,13 @@ def trusted_address(who: Vouched) -> str | None:
     """The address that the provider vouches for; None when it does not, or not exactly.
 
     Only A to Z are another way to write a to z. Whatever else normalisation would change (the
-    Kelvin sign is a k to it) could be somebody else's mailbox at the provider.
+    Kelvin sign is a k to it) could be somebody else's mailbox at the provider; so could a domain in
+    its other spelling.
     """
     if not who.is_verified or who.email is None:
         return None
     address = who.email.translate(LOWER)
-    if address != normal_email(who.email):
+    if address != normal_email(who.email) or not has_plain_domain(address):
         return None
     try:
         return msgspec.convert(address, Email)

@@ -7,6 +7,7 @@ import zlib
 from app.accounts import policy
 from app.accounts.queries import keys, users
 from app.accounts.schemas import ApiKey, CreateApiKey, NewApiKey, TooManyApiKeys
+from app.accounts.service.events import EndSockets
 from app.audit.service import Audit
 from app.infra.db import Database
 from app.infra.mail import Postman
@@ -41,7 +42,10 @@ class ApiKeys:
         postman: Postman,
         limiter: RateLimiter,
         settings: Settings,
+        *,
+        end_sockets: EndSockets,
     ) -> None:
+        self._end_sockets = end_sockets
         self._db = db
         self._audit = audit
         self._postman = postman
@@ -65,6 +69,11 @@ class ApiKeys:
         if used_at is None or (now() - used_at).total_seconds() > SEEN_EVERY_S:
             await keys.touch_key(self._db, row["key_id"])
         return keys.as_program(row, staff_needs_two=self._staff_needs_two)
+
+    async def principal_by_id(self, key_id: str) -> Principal | None:
+        """The same of a key that was let in before; None when it has ended since."""
+        row = await keys.live_key(self._db, key_id)
+        return keys.as_program(row, staff_needs_two=self._staff_needs_two) if row else None
 
     async def create_key(self, principal: Principal, form: CreateApiKey) -> NewApiKey:
         """A new key, shown this once.
@@ -113,7 +122,10 @@ class ApiKeys:
         return Page(page, encode_cursor([page[-1].id]) if len(rows) > limit else None)
 
     async def revoke_key(self, principal: Principal, key_id: str) -> None:
-        """End one of one's own keys. Raises NotFound, for a stranger's as well."""
+        """End one of one's own keys, and the answers that a program is being read by it.
+
+        Raises NotFound, for a stranger's as well.
+        """
         async with self._db.transaction() as tx:
             row = await keys.delete_key(tx, principal.user_id, key_id)
             if row is None:
@@ -126,6 +138,7 @@ class ApiKeys:
                 target_id=key_id,
                 detail={"name": row["name"]},
             )
+        await self._end_sockets(key_id)
 
 
 def new_key() -> str:

@@ -18,7 +18,6 @@ from app.accounts.schemas import (
     Asked,
     ChangeEmail,
     Client,
-    DeceptiveAddress,
     EmailTaken,
     KeptWay,
     LinkUnusable,
@@ -31,7 +30,13 @@ from app.accounts.schemas import (
     user_channel,
 )
 from app.accounts.service.doorway import Doorway
-from app.accounts.service.events import PublishLog, announce, locked, normal_email
+from app.accounts.service.events import (
+    PublishLog,
+    announce,
+    check_new_address,
+    locked,
+    normal_email,
+)
 from app.accounts.service.letterbox import Letterbox
 from app.accounts.service.sessions import Sessions
 from app.accounts.service.throttle import DoorThrottle
@@ -41,7 +46,6 @@ from app.infra.db import Database
 from app.infra.mail import Recipient
 from app.infra.passwords import Passwords
 from app.infra.weak_passwords import WeakPasswords
-from app.kit.addresses import is_deceptive
 from app.kit.clock import now
 from app.kit.principal import Method, Principal
 from app.kit.secret import token_hash
@@ -127,7 +131,7 @@ class MailedLinks:
                 await ways_in.forget_ways_in(tx, user_id)
             await users.set_address(tx, user_id, row["email"])
             ended = await sessions.delete_sessions_of(tx, user_id)
-            await keys.delete_keys_of(tx, user_id)
+            ended += await keys.delete_keys_of(tx, user_id)
             await self._letterbox.changed_password(tx, user_id, by_mail=True)
             await self._record(tx, user_id, "user.password-reset")
         await self._throttle.forgive(email)
@@ -140,8 +144,7 @@ class MailedLinks:
         """
         policy.require_fresh(principal)
         address = normal_email(form.email)
-        if is_deceptive(address):
-            raise DeceptiveAddress
+        check_new_address(address)
         await self._throttle.admit_mail(address, client.address)
         async with self._db.transaction() as tx:
             row = await locked(tx, principal.user_id, None)
@@ -242,10 +245,10 @@ class MailedLinks:
         address = link["email"]
         row = await self._set_address(tx, row, address)
         await users.set_password_hash(tx, row["id"], None)
+        ended = await keys.delete_keys_of(tx, row["id"])
         await ways_in.forget_ways_in(tx, row["id"], since=link["created_at"])
-        await keys.delete_keys_of(tx, row["id"])
         await mail_tokens.delete_tokens_of(tx, row["id"])
-        ended = await sessions.delete_sessions_of(tx, row["id"])
+        ended += await sessions.delete_sessions_of(tx, row["id"])
         to = Recipient(address, row["language"])
         kept = await ways_in.ways_kept(tx, row["id"])
         await self._letterbox.send_link(tx, row["id"], Purpose.RESET, to, kept)

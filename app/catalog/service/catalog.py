@@ -82,18 +82,21 @@ class Catalog:
         where = Conditions()
         where.param(id_of(viewer))  # $1 of every statement on books
         sorts = {**SORTS, **(LATEST_YEAR if query.sort == "-year" else {})}
-        text = (query.q or "").strip()
-        if text:
-            place = where.param(text)
-            words = [where.param(word) for word in searched_words(text)]
-            where.terms.append(books.matches(place, words))
-            sorts["relevance"] = SortKey(books.relevance(place), int)
         where.add("b.category_id = {}::bigint", query.category_id)
         where.add("b.group_id = {}::bigint", query.group_id)
         where.add("b.author_key = lower(immutable_unaccent({}))", query.author)
         where.add("b.language = {}", query.language)
         where.add("b.year = {}::bigint", query.year)
+        text = (query.q or "").strip()
         sort = query.sort or (BY_RELEVANCE if text else "title")
+        if text:
+            place = where.param(text)
+            words = [where.param(word) for word in searched_words(text)]
+            sorts["relevance"] = SortKey(books.relevance(place), int)
+            if sort.removeprefix("-") == "relevance":
+                where.terms.append(books.best_matches(place, words, list(where.terms)))
+            else:
+                where.terms.append(books.matches(place, words))
         # The table that holds the key also breaks ties, so that one index serves both.
         tie = "k.book_id" if sort.removeprefix("-") in COUNTED else "b.id"
         listing = Listing(books.LIST, sorts, sort, tie)

@@ -95,6 +95,11 @@ class DetachedSocket(asyncio.Protocol):
         """The place in the fan-out."""
         return self._wire.slot
 
+    @property
+    def is_crowded(self) -> bool:
+        """Tell whether much waits."""
+        return self._wire.is_crowded
+
     def push(self, outgoing: Frame) -> None:
         """Send one frame."""
         self._wire.write(outgoing.websocket)

@@ -23,8 +23,11 @@ SKEW_S = 60
 """How far the provider's clock may be off."""
 OLDEST_S = 600
 """A token is made when the code is redeemed: an older one was kept by somebody."""
+ED25519 = "Ed25519"
+OLD_NAMES = {"EdDSA": ED25519}
+"""Providers still say the name of the family, which RFC 9864 replaced by one for each curve."""
 ALGORITHMS = frozenset(
-    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", ED25519}
 )
 """Signatures with a public key only: never `none`, never a MAC whose key could be that public
 text (RFC 8725, 3.1 and 3.2)."""
@@ -47,6 +50,14 @@ class UnknownKey(FederationFault):
 
     def __init__(self) -> None:
         super().__init__("untrusted", "the ID token was signed with an unknown key")
+
+
+class Registry(JWSRegistry):
+    """Knows the algorithms of ID tokens; joserfc's own `EdDSA` would take other curves and warn."""
+
+    def get_alg(self, name: str) -> Any:
+        """The algorithm of this name. Raises UnsupportedAlgorithmError."""
+        return super().get_alg(OLD_NAMES.get(name, name))
 
 
 class Claims(Struct, frozen=True):
@@ -88,9 +99,10 @@ def read_id_token(
     token: str, keys: KeySet, algorithms: Collection[str], expected: Expected, at: datetime
 ) -> Claims:
     """The claims of a token that may be believed. Raises UnknownKey, FederationFault."""
-    registry = JWSRegistry(
-        algorithms=sorted(ALGORITHMS.intersection(algorithms)), strict_check_header=False
-    )
+    allowed = ALGORITHMS.intersection(OLD_NAMES.get(name, name) for name in algorithms)
+    if not allowed:  # joserfc takes none for all that it recommends
+        raise FederationFault("untrusted", "the provider signs by no algorithm that we take")
+    registry = Registry(algorithms=sorted(allowed), strict_check_header=False)
     registry.max_header_length = MAX_HEADER_BYTES
     try:
         decoded = jwt.decode(token, keys, registry=registry)
@@ -126,12 +138,15 @@ def _fits(at_hash: str | None, access_token: str, algorithm: str) -> bool:
     """Whether the access token is the one that came with the ID token (Core 1.0, 3.1.3.6)."""
     if at_hash is None:
         return True
-    digest = hashlib.new(f"sha{algorithm[2:]}", access_token.encode()).digest()
+    # Ed25519 names no hash; its signature is over SHA-512 (RFC 8032, 5.1), and so is this.
+    bits = "512" if OLD_NAMES.get(algorithm, algorithm) == ED25519 else algorithm[2:]
+    digest = hashlib.new(f"sha{bits}", access_token.encode()).digest()
     half = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=")
     return hmac.compare_digest(half, at_hash.encode())
 
 
 def _may_sign(key: Any) -> bool:
-    return (
-        isinstance(key, dict) and key.get("kty") in {"RSA", "EC"} and key.get("use", "sig") == "sig"
-    )
+    if not isinstance(key, dict) or key.get("use", "sig") != "sig":
+        return False
+    is_edwards = key.get("kty") == "OKP" and key.get("crv") == ED25519
+    return is_edwards or key.get("kty") in {"RSA", "EC"}

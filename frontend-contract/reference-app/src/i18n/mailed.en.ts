@@ -55,5 +55,6 @@ export const mailed = {
 
   'error.link-unusable': 'This link was used, has expired, or was replaced by a newer one.',
   'error.password-needed': 'Enter the password that was chosen at the sign-up, or set a new one.',
+  'error.domain-not-ascii': 'Write the part behind the @ in its ASCII form, which begins with xn--.',
   'error.deceptive-address': 'This address mixes scripts or uses signs that addresses do not have.',
 } as const;

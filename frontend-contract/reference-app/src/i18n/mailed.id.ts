@@ -57,5 +57,6 @@ export const mailed: Record<keyof typeof en, string> = {
 
   'error.link-unusable': 'Tautan ini sudah dipakai, kedaluwarsa, atau diganti dengan yang lebih baru.',
   'error.password-needed': 'Masukkan kata sandi yang dipilih saat mendaftar, atau buat yang baru.',
+  'error.domain-not-ascii': 'Tulislah bagian setelah @ dalam bentuk ASCII-nya, yang diawali xn--.',
   'error.deceptive-address': 'Alamat ini mencampur aksara atau memakai tanda yang tidak ada dalam alamat.',
 };

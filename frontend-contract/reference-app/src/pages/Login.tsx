@@ -131,7 +131,7 @@ function Door({ title, isNew, other, onSubmit, before = null, children }: DoorPr
   const fields = problem.value instanceof ApiError ? problem.value.fields : new Map<string, string>();
   const code = problem.value instanceof ApiError ? problem.value.code : '';
   const isWeak = code === 'password-too-common';
-  const isDeceptive = code === 'deceptive-address';
+  const isDeceptive = code === 'deceptive-address' || code === 'domain-not-ascii';
   return (
     <div class="door">
       <Mark />

@@ -1,0 +1,97 @@
+"""An answer that is still being read ends with the right to it, as sockets do (S2)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+import pytest
+
+from app.kit.principal import Role
+from tests.security.test_revocation import (
+    REVOKED_WITHIN_S,
+    Act,
+    ban,
+    change_password,
+    log_out,
+    lose_role,
+    other_url,
+    sign_out,
+)
+from tests.support.house import MakePerson, Person, Served
+from tests.support.mailed import V1, code_of
+from tests.support.tutor import until
+
+__all__ = ["other_url"]
+CHAT, KEYS = f"{V1}/chat", f"{V1}/auth/api-keys"
+QUIET = b": quiet"
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The headers of a program that reads events."""
+    return {"authorization": f"Bearer {token}", "accept": "text/event-stream"}
+
+
+@asynccontextmanager
+async def asking(url: str, token: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    """A question whose answer nobody has begun: the reader is kept waiting."""
+    form = {"message": "Why do cells need energy?"}
+    async with (
+        httpx.AsyncClient(base_url=url, headers=bearer(token), timeout=20) as http,
+        http.stream("POST", CHAT, json=form) as answer,
+    ):
+        assert answer.status_code == 200
+        parts = answer.aiter_raw()
+        assert QUIET in await anext(parts)
+        yield parts
+
+
+async def to_the_end(parts: AsyncIterator[bytes]) -> None:
+    """Read until the server ends it."""
+    async for _ in parts:
+        pass
+
+
+@pytest.mark.parametrize("act", [log_out, change_password, ban, sign_out, lose_role])
+async def test_v7_4_1_streams_of_every_process_end_with_the_session(
+    served: Served, other_url: str, person: MakePerson, admin: Person, act: Act
+) -> None:
+    """Within a second; the neighbour reads on."""
+    someone, neighbour = await person(Role.MODERATOR), await person()
+    async with AsyncExitStack() as stack:
+        urls = (served.url, other_url)
+        mine = [await stack.enter_async_context(asking(url, someone.token)) for url in urls]
+        theirs = await stack.enter_async_context(asking(served.url, neighbour.token))
+        await act(someone, admin)
+        async with asyncio.timeout(REVOKED_WITHIN_S):
+            await asyncio.gather(*(to_the_end(parts) for parts in mine))
+        assert QUIET in await anext(theirs)
+
+
+async def test_v7_4_1_stream_ends_with_the_api_key(served: Served, person: MakePerson) -> None:
+    """A program that is read to has its key revoked."""
+    someone = await person()
+    form = {"name": "Script", "scopes": ["chat:use"]}
+    made = (await someone.http.post(KEYS, json=form)).raise_for_status().json()
+    async with asking(served.url, made["key"]) as parts:
+        await someone.http.delete(f"{KEYS}/{made['api_key']['id']}")
+        async with asyncio.timeout(REVOKED_WITHIN_S):
+            await to_the_end(parts)
+
+
+async def test_v7_4_1_whoever_waits_for_the_whole_answer_is_told(
+    person: MakePerson, admin: Person
+) -> None:
+    """The answer would come up to two minutes later."""
+    someone = await person()
+    form = {"message": "Why do cells need energy?"}
+    waiting = asyncio.create_task(someone.http.post(CHAT, json=form, timeout=20))
+
+    async def asked() -> bool:
+        talks = (await someone.http.get(f"{CHAT}/conversations")).json()
+        return bool(talks["items"])
+
+    await until(asked)
+    await sign_out(someone, admin)
+    async with asyncio.timeout(REVOKED_WITHIN_S):
+        assert code_of(await waiting) == (401, "unauthorized")
