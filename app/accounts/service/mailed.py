@@ -97,8 +97,10 @@ class MailedLinks:
             row, _ = await self._take(tx, token, [Purpose.SIGN_IN])
             if row["email_verified_at"] is None:
                 await users.set_password_hash(tx, row["id"], None)
+                await mail_tokens.delete_tokens_of(tx, row["id"])
+                ended = await keys.delete_keys_of(tx, row["id"])
                 await ways_in.forget_ways_in(tx, row["id"])
-                ended = await sessions.delete_sessions_of(tx, row["id"])
+                ended += await sessions.delete_sessions_of(tx, row["id"])
                 row = await users.set_address(tx, row["id"], row["email"])
             self._doorway.check_may_enter(row)
             admission = await self._doorway.admit(tx, row, client, Method.MAIL)
@@ -127,11 +129,11 @@ class MailedLinks:
                 raise LinkUnusable  # it lives for longer than a link to set a password may
             user_id = row["id"]
             await users.set_password_hash(tx, user_id, new_hash)
+            ended = await keys.delete_keys_of(tx, user_id)
             if row["email_verified_at"] is None:  # see `sign_in`: they are not this owner's
                 await ways_in.forget_ways_in(tx, user_id)
             await users.set_address(tx, user_id, row["email"])
-            ended = await sessions.delete_sessions_of(tx, user_id)
-            ended += await keys.delete_keys_of(tx, user_id)
+            ended += await sessions.delete_sessions_of(tx, user_id)
             await self._letterbox.changed_password(tx, user_id, by_mail=True)
             await self._record(tx, user_id, "user.password-reset")
         await self._throttle.forgive(email)
