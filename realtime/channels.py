@@ -128,7 +128,7 @@ class Channels:
                 channel.receive(message)
             case Kind.JOIN:
                 channel.audience.tell(PushWriter(name).joined(message.publication.data))
-            case Kind.LEAVE:
+            case _:  # a leave
                 channel.audience.tell(PushWriter(name).left(message.publication.data))
 
     async def close_idle(self) -> None:

@@ -110,7 +110,7 @@ class Commands:
                 await self._subscribing.renew(connection, work)
             case Enrol():
                 await self._subscribing.enrol(connection, work)
-            case Expel():
+            case _:
                 await self._subscribing.clear(connection, work)
 
     def admit(self, connection: Connection, work: Authenticate) -> bool:

@@ -104,8 +104,8 @@ class Orders:
                 self._hub.renew(session, self._clock())
             case Speak(secret=secret, frame=frame):
                 self._speak(secret, frame)
-            case Clients(user=user, client=client):
-                for connection in self._hub.of(user, client):
+            case _:
+                for connection in self._hub.of(order.user, order.client):
                     self._treat(connection, order)
 
     def _speak(self, secret: str, frame: str) -> bool:

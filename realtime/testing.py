@@ -254,7 +254,7 @@ class Kit:
                 await self.node.publish_log(channel, self.log.commit(channel, data))
             case Delivery.VALUE:
                 await self.node.publish_value(channel, text, next(self._versions))
-            case Delivery.TAIL:
+            case _:
                 await self.node.publish_tail(channel, text)
 
     async def pass_s(self, seconds: float) -> None:

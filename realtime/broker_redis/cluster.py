@@ -49,7 +49,7 @@ class Cluster:
     @property
     def last_error(self) -> str:
         """What is wrong with the map, or with the first shard that is away."""
-        away = (s.link.last_error or "away" for s in self._shards.values() if not s.link.connected)
+        away = (s.last_error or "away" for s in self._shards.values() if not s.connected)
         return self._fault or next(away, "")
 
     async def start(
@@ -167,7 +167,7 @@ class Cluster:
                 shard.link.want(channel)
                 self._wanted[channel] = server
         self._shards[server] = shard
-        shard.link.start(self._deliver, self._restored, self._hurry.set)
+        shard.start(self._deliver, self._restored, self._hurry.set)
 
     def _strayed(self, channel: bytes) -> bool:
         return self._wanted[channel] != self._owners[key_slot(channel)]

@@ -57,12 +57,12 @@ class OneServer:
     @property
     def connected(self) -> bool:
         """True while messages flow."""
-        return self.shard.link.connected
+        return self.shard.connected
 
     @property
     def last_error(self) -> str:
         """What is wrong."""
-        return self.shard.link.last_error
+        return self.shard.last_error
 
     async def start(
         self, wanted: list[bytes], deliver: Deliver, restored: Callable[[], None]
@@ -71,7 +71,7 @@ class OneServer:
         link = self.shard.link
         for channel in wanted:
             link.want(channel)
-        link.start(deliver, restored)
+        self.shard.start(deliver, restored)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.timeout_s):
                 await link.wait_until_flowing()

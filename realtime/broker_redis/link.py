@@ -133,14 +133,17 @@ class Link:
             response = await connection.read_response(
                 timeout=self._options.silence_s, disconnect_on_error=False
             )
-            if response is not None:
-                pinged = False
-                self._take(response)
-            elif pinged:
-                raise TimeoutError("the link is silent")
-            else:
-                pinged = True
-                await connection.send_command(b"PING", check_health=False)
+            pinged = await self._hear(connection, response, pinged=pinged)
+
+    async def _hear(self, connection: Connection, response: Any, *, pinged: bool) -> bool:
+        """Take a response; after a silence ask, and give up after another. True: it was asked."""
+        if response is not None:
+            self._take(response)
+            return False
+        if pinged:
+            raise TimeoutError("the link is silent")
+        await connection.send_command(b"PING", check_health=False)
+        return True
 
     async def _subscribe(self, connection: Connection, channels: list[bytes]) -> None:
         """Ask for channels: in one command, or in a cluster, where slots differ, in one each."""

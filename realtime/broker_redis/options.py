@@ -27,6 +27,9 @@ class RedisOptions:
     retry_max_s: float = 1.0
     silence_s: float = 3.0
     """A link that says nothing for so long is pinged, and dead after as long again."""
+    failures_max: int = 3
+    """Commands without an answer in a row, though the link is up: then Redis is as good as away,
+    and asked once in `retry_max_s` whether it is back."""
     layout_s: float = 10.0
     """How often a cluster is asked where its slots are, though nothing went wrong."""
 

@@ -1,16 +1,19 @@
 """One Redis server: a pool for commands, a link for subscriptions, and scripts by their name."""
 
 import asyncio
+import contextvars
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import MovedError, NoScriptError
+from redis.exceptions import MovedError, NoScriptError, ResponseError
 
-from realtime.broker_redis.link import FAULTS, Link, told
+from realtime.broker_redis.link import FAULTS, Deliver, Link, told
 from realtime.broker_redis.options import RedisOptions
 from realtime.broker_redis.scripts import Script
 from realtime.codes import BrokerUnavailable
@@ -50,9 +53,39 @@ class Shard:
         )
         self._redis = Redis(connection_pool=self._pool)
         self.link = Link(self._pool.make_connection, options, sharded=sharded)
+        self._options = options
+        self._failures = 0
+        """Commands in a row that had no answer, whatever the link says."""
+        self._fault = ""
+        """Why no commands are tried now."""
+        self._probe: asyncio.Task[None] | None = None
+        self._restored: Callable[[], None] = _nothing
+
+    @property
+    def connected(self) -> bool:
+        """True while messages flow and commands are answered."""
+        return self.link.connected and not self._fault
+
+    @property
+    def last_error(self) -> str:
+        """What is wrong."""
+        return self._fault or self.link.last_error
+
+    def start(
+        self,
+        deliver: Deliver,
+        restored: Callable[[], None],
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Connect in the background, for ever; see `Link.start`."""
+        self._restored = restored
+        self.link.start(deliver, self._flows, failed)
 
     async def stop(self) -> None:
         """End; leaves no task and no connection."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
         await self.link.stop()
         await self._redis.aclose()
         await self._pool.disconnect()
@@ -65,12 +98,12 @@ class Shard:
             return await self.call("EVAL", script.text, len(keys), *keys, *args)
 
     async def call(self, *command: Any) -> Any:
-        """Run one command; while the link is down nothing waits for a timeout.
+        """Run one command; while the link is down or nothing is answered, nothing waits for that.
 
         Raises BrokerUnavailable, Moved.
         """
-        if not self.link.connected:
-            raise BrokerUnavailable(self.link.last_error)
+        if not self.connected:
+            raise BrokerUnavailable(self.last_error)
         return await self.ask(*command)
 
     async def ask(self, *command: Any) -> Any:
@@ -87,16 +120,48 @@ class Shard:
 
     async def _answer(self, command: tuple[Any, ...]) -> Any:
         try:
-            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+            answer = await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
         except NoScriptError:
             raise
         except MovedError as moved:
             raise Moved from moved
         except FAULTS as fault:
             log.warning("realtime.redis_failed error=%s", told(fault))
+            if not isinstance(fault, ResponseError):
+                self._note(fault)
             raise BrokerUnavailable(told(fault)) from fault
+        self._failures = 0
+        return answer
+
+    def _note(self, fault: BaseException) -> None:
+        """Count commands without an answer; after several in a row only a probe is sent."""
+        self._failures += 1
+        if self._failures < self._options.failures_max or self._fault:
+            return
+        self._fault = told(fault)
+        loop = asyncio.get_running_loop()
+        work = self._probe_until_it_answers()
+        self._probe = loop.create_task(work, name="redis probe", context=contextvars.Context())
+
+    async def _probe_until_it_answers(self) -> None:
+        """Ask now and then; what was not sent meanwhile may be missed by others."""
+        while self._fault:
+            await asyncio.sleep(self._options.retry_max_s)
+            with suppress(BrokerUnavailable):
+                await self.ask("PING")
+                if self.link.connected:
+                    self._flows()
+
+    def _flows(self) -> None:
+        """A new link, or an answer at last: messages may have been missed, and flow."""
+        self._fault, self._failures = "", 0
+        self._restored()
 
 
 def _cancellations() -> int:
     task = asyncio.current_task()
     return task.cancelling() if task else 0
+
+
+def _nothing() -> None:
+    """Nobody is told."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 
 import pytest
 
@@ -11,7 +12,8 @@ from realtime.broker_redis.layout import OneServer
 from realtime.broker_redis.link import Link
 from tests.realtime.pairs import Ear, message
 from tests.realtime.waiting import until
-from tests.support.redis_server import RedisServer
+from tests.support.proxy import Proxy, Toxics
+from tests.support.redis_server import LOOPBACK, RedisServer
 
 
 def link_of(broker: RedisBroker) -> Link:
@@ -123,3 +125,36 @@ async def test_a_subscribe_that_is_cut_off_is_not_confirmed(redis_server: RedisS
     redis_server.kill()
     assert not await waiting
     await broker.stop()
+
+
+async def test_a_redis_that_is_too_slow_counts_as_away(redis_server: RedisServer) -> None:
+    """The link is up, no command is answered in time: said, refused at once, and found again."""
+    path = str(redis_server.path)
+    async with Proxy(lambda: asyncio.open_unix_connection(path)) as line:
+        options = RedisOptions(timeout_s=0.2, retry_max_s=0.1)
+        broker, ear = RedisBroker(f"redis://{LOOPBACK}:{line.port}", options), Ear()
+        await broker.start(ear)
+        assert await broker.subscribe("q:1")
+        line.toxics = Toxics(latency_s=0.3)
+        for number in range(options.failures_max):
+            assert broker.state.connected
+            with pytest.raises(BrokerUnavailable):
+                await broker.publish("q:1", message(number))
+        assert not broker.state.connected
+        assert "Timeout" in broker.state.last_error
+        refusing = time.monotonic()
+        for _ in range(100):
+            with pytest.raises(BrokerUnavailable, match="Timeout"):
+                await broker.publish("q:1", message(1))
+        assert time.monotonic() - refusing < options.timeout_s
+        assert ear.restored == 1
+        line.toxics = Toxics()
+        await until(lambda: broker.state.connected)
+        assert ear.restored == 2
+        await broker.publish("q:1", message(7))
+        await until(lambda: bool(ear.messages))
+        line.toxics = Toxics(latency_s=0.3)
+        for _ in range(options.failures_max):
+            with pytest.raises(BrokerUnavailable):
+                await broker.publish("q:1", message(1))
+        await broker.stop()
