@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from app.infra.embedded.datadir import open_data_dir
 from app.infra.embedded.ports import free_ports
 from app.infra.embedded.postgres import OWNER, PostgresServer
 from app.infra.embedded.supervisor import Supervisor
 from tests.support.processes import AppProcess
-from tests.support.servers import Postgres, migrate
+from tests.support.servers import Postgres, empty_house, migrate
 from tests.unit.test_cli import ELSEWHERE, run
 
 READY = {"serve": "Application startup complete", "worker": "worker.ready"}
@@ -18,19 +17,15 @@ AWAITED = "database.awaited"
 
 
 @pytest.fixture(scope="module")
-def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Supervisor, PostgresServer]]:
+def late() -> Iterator[tuple[Supervisor, PostgresServer]]:
     """A migrated PostgreSQL of its own, which does not run."""
-    home = open_data_dir(tmp_path_factory.mktemp("late") / "data")
-    supervisor = Supervisor(home.records, print)
-    server = PostgresServer(home.path / "pg", home.run, home.logs / "pg.log", durable=False)
-    try:
+    with empty_house() as house:
+        home, supervisor = house.home, house.supervisor
+        server = PostgresServer(home.path / "pg", home.run, home.logs / "pg.log", durable=False)
         supervisor.start(server)
         migrate(server.url(OWNER), server.url())
         supervisor.stop()
         yield supervisor, server
-    finally:
-        supervisor.stop()
-        home.close()
 
 
 @pytest.mark.parametrize("command", READY)

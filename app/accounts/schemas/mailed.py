@@ -36,7 +36,7 @@ class AskForMail(Struct, frozen=True, forbid_unknown_fields=True):
 class UseMailedLink(Struct, frozen=True, forbid_unknown_fields=True):
     """The token of a link, from the fragment of its address.
 
-    `password` is the one of the sign-up, for a browser that did not sign up itself.
+    `password` is the account's, for a browser that neither signed up nor is signed in to it.
     """
 
     token: MailedToken
@@ -121,6 +121,14 @@ class PasswordNeeded(Forbidden):
 
     code = "password-needed"
     title = "Give the password that was chosen at the sign-up, or set a new one"
+
+
+class OwnerNeeded(Forbidden):
+    """The link is good, but this browser is not signed in to the account that is to move here:
+    perhaps it is a stranger's. Sign in to it and use the link again, or give its password."""
+
+    code = "owner-needed"
+    title = "Sign in to the account that is to use this address, or give its password"
 
 
 class LinkUnusable(BadRequest):
