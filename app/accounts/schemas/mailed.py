@@ -100,6 +100,21 @@ class Asked(Struct, frozen=True):
     """In which session they ask; a request does not outlive it."""
 
 
+class Newcomer(Struct, frozen=True):
+    """The job after a sign-up where addresses are confirmed first: opens the account, unless there
+    is one.
+
+    It is enqueued for every address alike, like `Asked`. The number is allotted before anybody
+    looks whether it will be used.
+    """
+
+    user_id: int
+    email: str
+    password_hash: str
+    name: str | None
+    language: Language
+
+
 class PasswordNeeded(Forbidden):
     """The link is good, but this browser did not sign up: perhaps a stranger did, with the address
     of whoever reads the mail. Give the password of the sign-up, or set another with this link."""
