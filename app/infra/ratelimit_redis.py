@@ -2,20 +2,28 @@
 is the server's.
 """
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from app.infra.ratelimit import DOUBLINGS_MAX, Charge, Rate, Refused, Rule
+from app.kit.tasks import end_task
+
+T = TypeVar("T")
 
 FAULTS = (RedisError, OSError, TimeoutError)
 TIMEOUT_S = 0.5
 """For a connection and for an answer: a login shall not wait longer for a counter."""
 MAX_CONNECTIONS = 16
+PARTS = 10
+"""Of a timeout; see `_answered`."""
 MICRO = 1_000_000
 
 CHARGE = f"""
@@ -63,16 +71,23 @@ end
 
 
 class RedisCounters:
-    """`Counters` over one Redis; every verb may raise one of FAULTS."""
+    """`Counters` over one Redis; every verb may raise one of FAULTS.
+
+    A process that is late itself has not lost Redis: a crowd at the door waits for a connection as
+    long as it takes, and a stall of the process is no timeout. As soon as one question is lost, so
+    are all that came before and still wait.
+    """
 
     def __init__(self, url: str, *, prefix: str, timeout_s: float = TIMEOUT_S) -> None:
         self._prefix = prefix
-        self._pool = BlockingConnectionPool.from_url(
+        self._timeout_s = timeout_s
+        self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._lost_at = 0.0
+        self._pool = ConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
-            timeout=timeout_s,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
+            socket_timeout=None,  # `_answer` has the only clock
+            socket_connect_timeout=None,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
@@ -84,25 +99,55 @@ class RedisCounters:
         """See `Counters`."""
         keys = [self._key(rule, subject) for rule, subject in charges]
         args = [part for rule, _ in charges for part in _arguments(rule)]
-        number, wait_us = await self._charge(keys=keys, args=args)
+        number, wait_us = await self._answer(lambda: self._charge(keys=keys, args=args))
         return Refused(charges[number - 1][0], wait_us / MICRO) if number else None
 
     async def give_back(self, rule: Rate, subject: str) -> None:
         """See `Counters`."""
-        await self._give_back(keys=[self._key(rule, subject)], args=[int(rule.interval_s * MICRO)])
+        key, interval_us = self._key(rule, subject), int(rule.interval_s * MICRO)
+        await self._answer(lambda: self._give_back(keys=[key], args=[interval_us]))
 
     async def forget(self, rule: Rule, subject: str) -> None:
         """See `Counters`."""
-        await self._redis.delete(self._key(rule, subject))
+        await self._answer(lambda: self._redis.delete(self._key(rule, subject)))
 
     async def close(self) -> None:
         """See `Counters`."""
         await self._redis.aclose()
         await self._pool.disconnect()
 
+    async def _answer(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What Redis says, when it is this question's turn. Raises one of FAULTS."""
+        came_at = time.monotonic()
+        async with self._turns:
+            if self._lost_at >= came_at:
+                raise ConnectionError("Redis was lost by whoever asked before")
+            try:
+                return await _answered(ask(), self._timeout_s)
+            except FAULTS:
+                self._lost_at = time.monotonic()
+                raise
+
     def _key(self, rule: Rule, subject: str) -> str:
         """Rules that are charged together share the first word of their names, and so a shard."""
         return f"{self._prefix}limit.{{{rule.name.partition('-')[0]}}}.{rule.name}.{subject}"
+
+
+async def _answered(asking: Awaitable[T], timeout_s: float) -> T:
+    """The answer, if it comes in time. Raises TimeoutError.
+
+    `asyncio.timeout` would throw away one that arrived while the process was busy: here a part of
+    the time that passes without the process counts as one part, however long it was.
+    """
+    task = asyncio.ensure_future(asking)
+    try:
+        for _ in range(PARTS):
+            await asyncio.wait({task}, timeout=timeout_s / PARTS)
+            if task.done():
+                return task.result()
+        raise TimeoutError
+    finally:
+        await end_task(task)
 
 
 def _arguments(rule: Rule) -> list[Any]:

@@ -744,7 +744,7 @@ export interface paths {
         put?: never;
         /**
          * Use the link of a mail about an address: it confirms it, changes it, or undoes a change
-         * @description Use the link of a mail about an address: it confirms it, changes it, or undoes a change. It signs nobody in. A new account's address is confirmed by the browser that signed up or with the password of the sign-up; `resetPassword` takes the link as well and sets another.
+         * @description Use the link of a mail about an address: it confirms it, changes it, or undoes a change. It signs nobody in. A new account's address is confirmed by the browser that signed up or with the password of the sign-up; `resetPassword` takes the link as well and sets another. A change is confirmed in a session of the account, or with its password.
          */
         post: operations["verifyEmail"];
         delete?: never;
@@ -2724,7 +2724,7 @@ export interface components {
          * UseMailedLink
          * @description The token of a link, from the fragment of its address.
          *
-         *         `password` is the one of the sign-up, for a browser that did not sign up itself.
+         *         `password` is the account's, for a browser that neither signed up nor is signed in to it.
          */
         UseMailedLink: {
             /** @default null */

@@ -145,8 +145,8 @@ class TestWhereMailMustBeVerified:
         form = {"email": email, "password": PASSWORD}
         async with serve(strict) as app, httpx.AsyncClient(base_url=app.url) as client:
             assert (await client.post(SIGNUP, json=form)).status_code == 202
-            assert code_of(await client.post(LOGIN, json=form)) == (403, "email-not-verified")
             token = await mailbox.token(email, "/verify")
+            assert code_of(await client.post(LOGIN, json=form)) == (403, "email-not-verified")
             await client.post(VERIFY, json={"token": token, "password": PASSWORD})
             await profile(client, email)
 
@@ -169,6 +169,7 @@ class TestWhereMailMustBeVerified:
         email = new_email()
         async with serve(strict) as app, httpx.AsyncClient(base_url=app.url) as client:
             await client.post(SIGNUP, json={"email": email, "password": PASSWORD})
+            await mailbox.token(email, "/verify")
             await ask(client, MAGIC, email)
             token = await mailbox.token(email, "/sign-in")
             answer = await client.post(MAGIC, json={"token": token})

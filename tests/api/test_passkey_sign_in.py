@@ -1,5 +1,7 @@
 """Signing in with a passkey, alone or as the second proof; every cheat is refused."""
 
+from uuid import uuid4
+
 import httpx
 import pytest
 
@@ -8,7 +10,7 @@ from app.kit.principal import Method
 from tests.api.test_accounts import code_of
 from tests.support.authenticator import PRESENT, Authenticator
 from tests.support.factors import V1, enrol, make_stale, second_step, step_token
-from tests.support.house import MakePerson, Person, Served
+from tests.support.house import PASSWORD, MakePerson, Person, Served, serve, with_settings
 from tests.support.passkeys import add, options, sign_in
 
 
@@ -108,6 +110,20 @@ class TestSignIn:
         device.counter = 1
         credential = device.get(await options(nobody, "passkeys/sign-in/options"))
         assert code_of(await sign_in(nobody, credential)) == (403, "passkey-refused")
+
+    async def test_v2_4_1_offers_are_counted_beside_the_sign_ins(
+        self, served: Served, keyholder: Person
+    ) -> None:
+        """Every login page asks what a passkey may sign; that leaves room to sign in."""
+        few = with_settings(
+            served.settings, logins_per_address_per_minute=3, redis_prefix=f"{uuid4().hex}:"
+        )
+        async with serve(few) as app, httpx.AsyncClient(base_url=app.url) as client:
+            url = f"{V1}/auth/passkeys/sign-in/options"
+            answers = [await client.post(url) for _ in range(4)]
+            assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+            form = {"email": keyholder.email, "password": PASSWORD}
+            assert (await client.post(f"{V1}/auth/login", json=form)).status_code == 200
 
     async def test_closed_account_stays_closed(
         self, served: Served, nobody: httpx.AsyncClient, keyholder: Person, device: Authenticator

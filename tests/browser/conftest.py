@@ -28,6 +28,7 @@ Nearly every cell of an animal or plant has hundreds of them.
 
 Chloroplasts catch sunlight and turn it into sugar, which mitochondria can then burn for energy.
 """
+NO_OFFERS = "delete PublicKeyCredential.isConditionalMediationAvailable"
 topics = count(1)
 
 
@@ -79,13 +80,18 @@ async def window(chromium: Browser, served: Served) -> AsyncIterator[OpenWindow]
 
 @pytest.fixture
 async def named(chromium: Browser, served: Served) -> AsyncIterator[OpenNamed]:
-    """Opens windows on `localhost`, each with an authenticator: a number has no passkeys."""
+    """Opens windows on `localhost`, each with an authenticator: a number has no passkeys.
+
+    With `offers` the login page offers them: this authenticator then picks at once.
+    """
     windows: list[Window] = []
 
-    async def open_named(url: str = "", **options: Any) -> Window:
+    async def open_named(url: str = "", *, offers: bool = False, **options: Any) -> Window:
         address = urlsplit(url or served.url)
         context = await chromium.new_context(**{"locale": "en", **options})
         context.set_default_timeout(10_000)
+        if not offers:
+            await context.add_init_script(NO_OFFERS)
         page = await context.new_page()
         devtools = await context.new_cdp_session(page)
         await devtools.send("WebAuthn.enable")

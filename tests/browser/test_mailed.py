@@ -140,3 +140,23 @@ async def test_another_address(window: OpenWindow, person: MakePerson) -> None:
     await expect(visit.page.get_by_text("uses this address from now on")).to_be_visible()
     await visit.open("/account")
     await expect(visit.page.get_by_text(f"Your account uses {email}.")).to_be_visible()
+
+
+async def test_stranger_who_wants_my_address_for_theirs(
+    window: OpenWindow, person: MakePerson
+) -> None:
+    """The page says that an account would move to my mailbox, and my click moves nothing; whoever
+    asked finishes it on this device with their password."""
+    stranger, email = await person(), f"{uuid4().hex[:10]}@example.org"
+    there, visit = await window(stranger, "/account"), await window(path="/")
+    await there.page.get_by_label("New address").fill(email)
+    await there.page.get_by_role("button", name="Change the address").click()
+    await expect(there.page.get_by_text("a link is on its way to it")).to_be_visible()
+    visit.expected.append("/auth/verify-email")
+    await read_mail(visit, "Confirm your new address", email)
+    await visit.page.get_by_role("button", name="Confirm").click()
+    await expect(visit.page.get_by_text("somebody else wants your address")).to_be_visible()
+    await expect(visit.page.get_by_role("button", name="set a new one")).to_have_count(0)
+    await visit.page.get_by_label("Password of the account").fill(PASSWORD)
+    await visit.page.get_by_role("button", name="Confirm").click()
+    await expect(visit.page.get_by_text("uses this address from now on")).to_be_visible()

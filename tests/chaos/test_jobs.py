@@ -9,6 +9,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -30,13 +31,14 @@ KILLS = sized(2, 50)
 JOBS = sized(400, 20_000)
 WRITERS = 4
 RULES = JobRules(attempts=1000, delay_s=0.05, delay_max_s=0.2)
+BACK_WITHIN_S = 60
 LOST = (*DATABASE_AWAY, asyncpg.PostgresError, OSError)
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[RunningHouse]:
-    """PostgreSQL under its supervisor, durable."""
-    running = RunningHouse(tmp_path / "data")
+    """PostgreSQL under its supervisor, durable; however often it is killed, it is soon back."""
+    running = RunningHouse(tmp_path / "data", 1.0)
     yield running
     running.end(signal.SIGTERM)
 
@@ -60,33 +62,42 @@ async def opened(url: str) -> AsyncIterator[tuple[Database, Jobs]]:
     await db.stop()
 
 
+async def is_back(db: Database) -> bool:
+    """Whether it answers."""
+    with contextlib.suppress(*LOST):
+        return bool(await db.fetchval("SELECT true"))
+    return False
+
+
 async def put(db: Database, jobs: Jobs, numbers: Iterator[int]) -> list[int]:
-    """Enqueue until the numbers end; those that were acknowledged."""
+    """Enqueue until the numbers end; those that were acknowledged. An outage costs one of them."""
     acknowledged = []
     for number in numbers:
-        with contextlib.suppress(*LOST):
+        try:
             async with db.transaction() as tx:
                 await jobs.enqueue(tx, KIND, Note(str(number)))
             acknowledged.append(number)
+        except LOST:
+            await until(partial(is_back, db), deadline_s=BACK_WITHIN_S)
     return acknowledged
 
 
 async def kill(house: RunningHouse, db: Database, numbers: list[int]) -> None:
     """kill -9 of the server, each time somewhere among the jobs; its supervisor starts it anew."""
-    chance = random.Random(SEED)
+    chance, killed = random.Random(SEED), 0
     for at in sorted(chance.sample(range(JOBS // 10, JOBS * 9 // 10), KILLS)):
 
         async def reached(mark: int = at) -> bool:
             return numbers[0] >= mark
 
-        async def back() -> bool:
-            with contextlib.suppress(*LOST):
-                return bool(await db.fetchval("SELECT true"))
-            return False
+        async def is_another(before: int = killed) -> bool:
+            now = house.records().get("postgres")
+            return now is not None and now.pid != before and await is_back(db)
 
-        await until(reached, deadline_s=120)
-        os.kill(house.records()["postgres"].pid, signal.SIGKILL)
-        await until(back)
+        await until(reached, deadline_s=sized(120, 1200))
+        await until(is_another, deadline_s=BACK_WITHIN_S)
+        killed = house.records()["postgres"].pid
+        os.kill(killed, signal.SIGKILL)
 
 
 async def test_r7_killed_database_loses_no_job(house: RunningHouse) -> None:

@@ -13,27 +13,23 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
-from app.infra.embedded.datadir import open_data_dir
 from app.infra.embedded.postgres import PostgresServer
-from app.infra.embedded.supervisor import Supervisor
 from app.infra.embedded.valkey import ValkeyServer
 from tests.load.harness import ROOT, goal, report, wait_for_quiet
 from tests.story.wire import Wire, connected
 from tests.support.fake_llm import Script, scripted_model
 from tests.support.processes import AppProcess
-from tests.support.servers import SECRET, migrate
+from tests.support.servers import SECRET, empty_house, migrate
 
 GUESSERS, LEARNERS, SECONDS = 200, 10, 20.0
 PIECES, EVERY_S = 60, 0.03
@@ -82,16 +78,12 @@ def main() -> int:
 def house() -> Iterator[str]:
     """The address of a served app with a worker, on servers of their own."""
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
-        home = open_data_dir(Path(folder))
-        stack.callback(home.close)
-        supervisor = Supervisor(home.records, lambda _text: None)
-        stack.callback(supervisor.stop)
-        log = home.logs / "servers.log"
+        own = stack.enter_context(empty_house())
+        home, log = own.home, own.home.logs / "servers.log"
         postgres = PostgresServer(home.path / "postgres", home.run, log, durable=False)
         valkey = ValkeyServer(home.run, log)
         for server in (postgres, valkey):
-            supervisor.start(server)
+            own.supervisor.start(server)
         fake = stack.enter_context(scripted_model())
         env = {**ENVIRONMENT, **postgres.environment(), **valkey.environment()}
         env["OPENAI_BASE_URL"] = fake.base_url

@@ -5,23 +5,19 @@ PostgreSQL is its own, the statements are the catalogue's; nothing of HTTP stand
 
 import asyncio
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 from app.catalog.queries import books
 from app.catalog.schemas import BookQuery
 from app.catalog.service import Catalog
 from app.infra.db import Database
-from app.infra.embedded.datadir import open_data_dir
 from app.infra.embedded.postgres import OWNER, PostgresServer
-from app.infra.embedded.supervisor import Supervisor
 from app.kit.paging import DEFAULT_PAGE
 from tests.load.harness import goal, report, wait_for_quiet
-from tests.support.servers import migrate
+from tests.support.servers import empty_house, migrate
 
 BOOKS, TIMES = 60_000, 100
 TIMES_UNBOUNDED = 10
@@ -61,15 +57,10 @@ def main() -> int:
 @contextmanager
 def postgres() -> Iterator[PostgresServer]:
     """A migrated database without a book."""
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
-        home = open_data_dir(Path(folder))
-        stack.callback(home.close)
-        supervisor = Supervisor(home.records, lambda _text: None)
-        stack.callback(supervisor.stop)
-        log = home.logs / "postgres.log"
+    with empty_house() as house:
+        home, log = house.home, house.home.logs / "postgres.log"
         server = PostgresServer(home.path / "postgres", home.run, log, durable=False)
-        supervisor.start(server)
+        house.supervisor.start(server)
         migrate(server.url(OWNER), server.url())
         yield server
 

@@ -18,8 +18,9 @@ from tests.security.test_revocation import (
     other_url,
     sign_out,
 )
-from tests.support.house import MakePerson, Person, Served
-from tests.support.mailed import V1, code_of
+from tests.support.house import PASSWORD, MakePerson, Person, Served
+from tests.support.mailbox import Mailbox
+from tests.support.mailed import MAGIC, NEW_PASSWORD, RESET, SIGNUP, V1, ask, code_of, new_email
 from tests.support.tutor import until
 
 __all__ = ["other_url"]
@@ -77,6 +78,28 @@ async def test_v7_4_1_stream_ends_with_the_api_key(served: Served, person: MakeP
         await someone.http.delete(f"{KEYS}/{made['api_key']['id']}")
         async with asyncio.timeout(REVOKED_WITHIN_S):
             await to_the_end(parts)
+
+
+@pytest.mark.parametrize(("door", "page"), [(RESET, "/reset"), (MAGIC, "/sign-in")])
+async def test_v7_4_1_stream_ends_with_the_first_proof_of_the_mailbox(
+    served: Served, mailbox: Mailbox, door: str, page: str
+) -> None:
+    """A stranger signed up with somebody's address and made a key, which ends as its owner comes:
+    its program hears of it as at once as of a revoked one."""
+    email = new_email()
+    origin = {"origin": served.url}
+    async with httpx.AsyncClient(base_url=served.url, headers=origin, timeout=20) as stranger:
+        signed = await stranger.post(SIGNUP, json={"email": email, "password": PASSWORD})
+        cookie = {"cookie": signed.headers["set-cookie"].partition(";")[0]}
+        form = {"name": "Script", "scopes": ["chat:use"]}
+        made = (await stranger.post(KEYS, json=form, headers=cookie)).raise_for_status().json()
+        await ask(stranger, door, email)
+        use = {"token": await mailbox.token(email, page)}
+        async with asking(served.url, made["key"]) as parts:
+            use |= {"password": NEW_PASSWORD} if door == RESET else {}
+            (await stranger.post(door, json=use)).raise_for_status()
+            async with asyncio.timeout(REVOKED_WITHIN_S):
+                await to_the_end(parts)
 
 
 async def test_v7_4_1_whoever_waits_for_the_whole_answer_is_told(

@@ -9,7 +9,9 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-REPLY_TIMEOUT_S = 10.0
+from tests.support.report import sized
+
+REPLY_TIMEOUT_S = sized(10.0, 60.0)
 
 
 class Wire:

@@ -21,8 +21,9 @@ DEADLINE_S = 30
 class RunningHouse:
     """`tests.support.small_house` in a process of its own, with what it said so far."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *longest_backoff_s: float) -> None:
         argv = [sys.executable, "-m", "tests.support.small_house", str(folder)]
+        argv += map(str, longest_backoff_s)
         self.process = subprocess.Popen(
             argv, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

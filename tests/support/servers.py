@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,20 @@ class ServerHouse:
 
     home: DataDir
     supervisor: Supervisor
+
+
+@contextmanager
+def empty_house() -> Iterator[ServerHouse]:
+    """A house that is gone afterwards, with the servers that moved in."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    home = open_data_dir(folder)
+    supervisor = Supervisor(home.records, print)
+    try:
+        yield ServerHouse(home, supervisor)
+    finally:
+        supervisor.stop()
+        home.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -83,15 +97,8 @@ class S3:
 def test_servers() -> Iterator[ServerHouse]:
     """The empty house of this run; the servers move in when a test asks for them."""
     _remove_old_runs()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    home = open_data_dir(folder)
-    supervisor = Supervisor(home.records, print)
-    try:
-        yield ServerHouse(home, supervisor)
-    finally:
-        supervisor.stop()
-        home.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with empty_house() as house:
+        yield house
 
 
 @pytest.fixture(scope="session")

@@ -143,6 +143,22 @@ async def test_two_processes_share_one_counter(redis_server_url: str) -> None:
         await one.close()
 
 
+async def test_a_late_process_is_not_taken_for_an_absent_redis(redis_server_url: str) -> None:
+    """The process itself does nothing for longer than it waits for Redis, while a crowd is at its
+    door: everybody is counted for all processes, exactly."""
+    counters = RedisCounters(redis_server_url, prefix=f"t{uuid4().hex}:", timeout_s=0.1)
+    limiter = RateLimiter(counters, faults=FAULTS)
+    loop = asyncio.get_running_loop()
+    for part in range(1, 8):
+        loop.call_later(part * 0.005, time.sleep, 0.15)
+    answers = await asyncio.gather(
+        *(limiter.spend((TEN, "d")) for _ in range(400)), return_exceptions=True
+    )
+    await limiter.close()
+    assert answers.count(None) == 10
+    assert sum(isinstance(answer, TooManyRequests) for answer in answers) == 390
+
+
 async def test_without_redis_it_counts_alone_and_more_strictly() -> None:
     """Neither open nor shut: half of the limit, and each subject for itself."""
     with RedisServer() as redis:

@@ -34,19 +34,32 @@ MANAGED = f"{USER}, last_sign_in_at, {HAS_SECOND_FACTOR} AS second_factor"
 OPEN = "(deactivated_at IS NULL OR coalesce(deactivated_until <= now(), false))"
 
 
+async def next_user_id(db: Queryable) -> int:
+    """The number of an account that may be opened later; no other will ever have it."""
+    return int(await db.fetchval("SELECT nextval('users_id_seq')"))
+
+
 async def insert_user(
-    db: Queryable, email: str, password_hash: str, name: str | None, language: Language = "en"
+    db: Queryable,
+    email: str,
+    password_hash: str,
+    name: str | None,
+    language: Language = "en",
+    *,
+    user_id: int | None = None,
 ) -> Record | None:
     """The new row, or None when the address is taken."""
     row = await db.fetchrow(
         f"""
-        INSERT INTO users (email, password_hash, name, language) VALUES ($1, $2, $3, $4)
+        INSERT INTO users (email, password_hash, name, language, id)
+        VALUES ($1, $2, $3, $4, coalesce($5, nextval('users_id_seq')))
         ON CONFLICT (email) DO NOTHING RETURNING {USER}
         """,
         email,
         password_hash,
         name,
         language,
+        user_id,
     )
     return await unless_held(db, row)
 

@@ -39,7 +39,8 @@ async def verify_email(
 ) -> AddressConfirmed:
     """Use the link of a mail about an address: it confirms it, changes it, or undoes a change.
     It signs nobody in. A new account's address is confirmed by the browser that signed up or with
-    the password of the sign-up; `resetPassword` takes the link as well and sets another."""
+    the password of the sign-up; `resetPassword` takes the link as well and sets another. A change
+    is confirmed in a session of the account, or with its password."""
     mark = cookie_token(request.scope, SIGN_UP_COOKIE)
     return await mailed_links.confirm(data, viewer, mark, client_of(request))
 

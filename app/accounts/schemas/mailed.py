@@ -36,7 +36,7 @@ class AskForMail(Struct, frozen=True, forbid_unknown_fields=True):
 class UseMailedLink(Struct, frozen=True, forbid_unknown_fields=True):
     """The token of a link, from the fragment of its address.
 
-    `password` is the one of the sign-up, for a browser that did not sign up itself.
+    `password` is the account's, for a browser that neither signed up nor is signed in to it.
     """
 
     token: MailedToken
@@ -100,12 +100,35 @@ class Asked(Struct, frozen=True):
     """In which session they ask; a request does not outlive it."""
 
 
+class Newcomer(Struct, frozen=True):
+    """The job after a sign-up where addresses are confirmed first: opens the account, unless there
+    is one.
+
+    It is enqueued for every address alike, like `Asked`. The number is allotted before anybody
+    looks whether it will be used.
+    """
+
+    user_id: int
+    email: str
+    password_hash: str
+    name: str | None
+    language: Language
+
+
 class PasswordNeeded(Forbidden):
     """The link is good, but this browser did not sign up: perhaps a stranger did, with the address
     of whoever reads the mail. Give the password of the sign-up, or set another with this link."""
 
     code = "password-needed"
     title = "Give the password that was chosen at the sign-up, or set a new one"
+
+
+class OwnerNeeded(Forbidden):
+    """The link is good, but this browser is not signed in to the account that is to move here:
+    perhaps it is a stranger's. Sign in to it and use the link again, or give its password."""
+
+    code = "owner-needed"
+    title = "Sign in to the account that is to use this address, or give its password"
 
 
 class LinkUnusable(BadRequest):

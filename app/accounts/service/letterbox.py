@@ -12,7 +12,7 @@ from datetime import timedelta
 from asyncpg import Connection, Record
 
 from app.accounts.queries import mail_tokens, sessions, users
-from app.accounts.schemas import Asked, AskedFor, Client, KeptWay, Purpose
+from app.accounts.schemas import Asked, AskedFor, Client, KeptWay, Newcomer, Purpose
 from app.accounts.service.events import normal_email
 from app.accounts.service.sign_up_marks import SignUpMarks
 from app.accounts.service.throttle import DoorThrottle
@@ -25,6 +25,7 @@ from app.kit.secret import token_hash
 from app.settings import Settings
 
 KIND = "accounts.asked"
+NEWCOMER = "accounts.newcomer"
 TOKEN_BYTES = 32
 """256 random bits."""
 
@@ -65,6 +66,7 @@ class Letterbox:
             Purpose.UNDO: settings.undo_link_s,
         }
         jobs.register(KIND, Asked, self._answer)
+        jobs.register(NEWCOMER, Newcomer, self._open_account)
 
     async def ask(self, purpose: AskedFor, email: str, client: Client) -> None:
         """Somebody asks for a link to verify, reset or sign in. Raises TooManyRequests."""
@@ -76,6 +78,11 @@ class Letterbox:
     async def enqueue(self, tx: Queryable, asked: Asked) -> None:
         """The same as a part of another fact, which counted itself."""
         await self._jobs.enqueue(tx, KIND, asked)
+
+    async def expect(self, tx: Queryable, newcomer: Newcomer) -> str:
+        """Have an account opened for whoever reads the mail; the mark of this browser."""
+        await self._jobs.enqueue(tx, NEWCOMER, newcomer)
+        return self.marks.make(newcomer.user_id)
 
     async def send_link(
         self,
@@ -122,7 +129,26 @@ class Letterbox:
         """Forget links that are over."""
         await mail_tokens.delete_expired(self._db, now())
 
-    # --- the job
+    # --- the jobs
+
+    async def _open_account(self, job: Job, newcomer: Newcomer) -> None:
+        email, to = newcomer.email, Recipient(newcomer.email, newcomer.language)
+        async with self._db.transaction() as tx:
+            row = await users.insert_user(
+                tx,
+                email,
+                newcomer.password_hash,
+                newcomer.name,
+                newcomer.language,
+                user_id=newcomer.user_id,
+            )
+            if row is not None:
+                await self.send_link(tx, row["id"], Purpose.VERIFY, to)
+            else:
+                owner = await users.user_by_email(tx, email)
+                if owner is not None and not users.is_deactivated(owner, now()):
+                    await self.notify(tx, to, "taken")
+            await self._jobs.finish(tx, job)
 
     async def _answer(self, job: Job, asked: Asked) -> None:
         async with self._db.transaction() as tx:

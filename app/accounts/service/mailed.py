@@ -21,6 +21,7 @@ from app.accounts.schemas import (
     EmailTaken,
     KeptWay,
     LinkUnusable,
+    OwnerNeeded,
     PasswordNeeded,
     PasswordTooCommon,
     Purpose,
@@ -51,6 +52,7 @@ from app.kit.principal import Method, Principal
 from app.kit.secret import token_hash
 
 CONFIRMING = (Purpose.VERIFY, Purpose.CHANGE, Purpose.UNDO)
+ASKED = (Purpose.VERIFY, Purpose.CHANGE)
 SETTING = (Purpose.RESET, Purpose.VERIFY)
 ELSEWHERE = (Purpose.CHANGE, Purpose.UNDO)
 """Sent to a mailbox that the account is to have, not to the one that it has."""
@@ -97,8 +99,10 @@ class MailedLinks:
             row, _ = await self._take(tx, token, [Purpose.SIGN_IN])
             if row["email_verified_at"] is None:
                 await users.set_password_hash(tx, row["id"], None)
+                await mail_tokens.delete_tokens_of(tx, row["id"])
+                ended = await keys.delete_keys_of(tx, row["id"])
                 await ways_in.forget_ways_in(tx, row["id"])
-                ended = await sessions.delete_sessions_of(tx, row["id"])
+                ended += await sessions.delete_sessions_of(tx, row["id"])
                 row = await users.set_address(tx, row["id"], row["email"])
             self._doorway.check_may_enter(row)
             admission = await self._doorway.admit(tx, row, client, Method.MAIL)
@@ -127,11 +131,11 @@ class MailedLinks:
                 raise LinkUnusable  # it lives for longer than a link to set a password may
             user_id = row["id"]
             await users.set_password_hash(tx, user_id, new_hash)
+            ended = await keys.delete_keys_of(tx, user_id)
             if row["email_verified_at"] is None:  # see `sign_in`: they are not this owner's
                 await ways_in.forget_ways_in(tx, user_id)
             await users.set_address(tx, user_id, row["email"])
-            ended = await sessions.delete_sessions_of(tx, user_id)
-            ended += await keys.delete_keys_of(tx, user_id)
+            ended += await sessions.delete_sessions_of(tx, user_id)
             await self._letterbox.changed_password(tx, user_id, by_mail=True)
             await self._record(tx, user_id, "user.password-reset")
         await self._throttle.forgive(email)
@@ -161,10 +165,11 @@ class MailedLinks:
     ) -> AddressConfirmed:
         """The mailbox answers; `viewer` and `mark` are what its reader's browser shows of itself.
 
-        Raises TooManyRequests, LinkUnusable, EmailTaken, PasswordNeeded, WrongPassword.
+        Raises TooManyRequests, LinkUnusable, EmailTaken, PasswordNeeded, OwnerNeeded,
+        WrongPassword.
         """
         await self._throttle.admit_link(client.address)
-        await self._check_who_signed_up(form, viewer, mark, client)
+        await self._check_who_asked(form, viewer, mark, client)
         ended: list[str] = []
         kept: list[KeptWay] = []
         async with self._db.transaction() as tx:
@@ -184,23 +189,28 @@ class MailedLinks:
 
     # --- steps
 
-    async def _check_who_signed_up(
+    async def _check_who_asked(
         self, form: UseMailedLink, viewer: Principal | None, mark: str | None, client: Client
     ) -> None:
-        """A stranger may have signed up with this address, and waits with the password for its
-        owner to press a button. So whoever confirms it is who signed up: by the browser, or by the
-        password, which cannot change meanwhile without ending the link.
+        """A stranger may have signed up with this address, or asked to move their account to it,
+        and waits for its owner to press a button. So whoever presses it is who asked: by the
+        browser, or by the password, which cannot change meanwhile without ending the link.
         """
-        owner = await mail_tokens.owner_of(
-            self._db, token_hash(form.token), [Purpose.VERIFY], now()
-        )
-        if owner is None or owner["is_verified"] or owner["email"] != owner["stored_email"]:
+        link = await mail_tokens.owner_of(self._db, token_hash(form.token), ASKED, now())
+        if link is None:
             return
-        user_id, email = owner["user_id"], owner["email"]
-        if user_id in {_person(viewer), self._letterbox.marks.read(mark)}:
+        user_id, email = link["user_id"], link["stored_email"]
+        known: set[int | None] = {_person(viewer)}
+        needed: type[OwnerNeeded | PasswordNeeded] = OwnerNeeded
+        if link["purpose"] == Purpose.VERIFY:
+            if link["is_verified"] or link["email"] != email:
+                return
+            known.add(self._letterbox.marks.read(mark))
+            needed = PasswordNeeded
+        if user_id in known:
             return
         if form.password is None:
-            raise PasswordNeeded
+            raise needed
         await self._throttle.admit_login(email, client.address)
         row = await users.credentials_by_id(self._db, user_id)
         known_hash = row["password_hash"] if row else None

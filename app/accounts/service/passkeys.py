@@ -158,7 +158,7 @@ class Passkeys:
 
     async def start_sign_in(self, party: RelyingParty, client: Client) -> PasskeyOptions:
         """What any passkey of this site may sign. Raises TooManyRequests."""
-        await self._throttle.admit_ceremony(client.address)
+        await self._throttle.admit_offer(client.address)
         return await self._proofs.ask_passkey(self._db, None, "sign-in", party)
 
     async def sign_in(

@@ -1,8 +1,8 @@
 """Which browser signed an account up: a sealed mark that this browser alone keeps in a cookie.
 
 Where addresses are confirmed first there is no session yet that could tell, and the link in the
-mail may be followed by somebody whose address a stranger used. Everybody who signs up gets a mark,
-also for an address that was taken: sealed, the two cannot be told apart.
+mail may be followed by somebody whose address a stranger used. Everybody who signs up gets a mark;
+for an address that was taken it names an account that will never be.
 """
 
 import base64
@@ -14,8 +14,6 @@ from app.kit.clock import now
 from app.kit.secret import Secret
 
 PLACE = "browser"
-NOBODY = 0
-"""In the place of an account's number when none was opened."""
 FORM = struct.Struct(">QQ")
 """The number, and the Unix time at which the mark ends: always as long."""
 
@@ -27,9 +25,9 @@ class SignUpMarks:
         self._vault = Vault(secret, "sign-up")
         self._lifetime_s = lifetime_s
 
-    def make(self, user_id: int | None) -> str:
+    def make(self, user_id: int) -> str:
         """The mark of a browser that has just signed up."""
-        plain = FORM.pack(user_id or NOBODY, int(now().timestamp()) + self._lifetime_s)
+        plain = FORM.pack(user_id, int(now().timestamp()) + self._lifetime_s)
         return base64.urlsafe_b64encode(self._vault.seal(plain, PLACE)).decode().rstrip("=")
 
     def read(self, mark: str | None) -> int | None:
@@ -39,5 +37,4 @@ class SignUpMarks:
             user_id, ends_at = FORM.unpack(self._vault.open(sealed, PLACE))
         except (binascii.Error, ValueError, Unreadable):
             return None
-        is_good = user_id != NOBODY and ends_at > now().timestamp()
-        return user_id if is_good else None
+        return user_id if ends_at > now().timestamp() else None

@@ -18,6 +18,7 @@ class DoorThrottle:
         self._limiter = limiter
         self._key = settings.secret.reveal().encode()
         self._address = Rate("login-address", settings.logins_per_address_per_minute, 60.0)
+        self._offer = Rate("passkey-offer", settings.logins_per_address_per_minute, 60.0)
         self._everybody = Rate("login-everybody", settings.wrong_logins_per_minute, 60.0)
         self._account = Backoff(
             "login-account",
@@ -60,6 +61,11 @@ class DoorThrottle:
     async def admit_ceremony(self, address: str) -> None:
         """Count a step that names no account yet. Raises TooManyRequests."""
         await self._limiter.spend((self._address, network_of(address)))
+
+    async def admit_offer(self, address: str) -> None:
+        """Count a login page that offers passkeys, which is no sign-in yet: a class that opens it
+        together shall not use up what its network may sign in. Raises TooManyRequests."""
+        await self._limiter.spend((self._offer, network_of(address)))
 
     async def admit_signup(self, address: str) -> None:
         """Count a new account. Raises TooManyRequests."""

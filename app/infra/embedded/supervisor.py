@@ -20,9 +20,10 @@ Say = Callable[[str], None]
 class Watched:
     """One service and its present child; knows when to try again."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, longest_backoff_s: float) -> None:
         """No child yet."""
         self.service = service
+        self._longest_backoff_s = longest_backoff_s
         self.child: Child | None = None
         self.ready = False
         self._started_at = 0.0
@@ -45,7 +46,7 @@ class Watched:
             self._backoff_s = FIRST_BACKOFF_S
         wait_s = self._backoff_s
         self.retry_at = time.monotonic() + wait_s
-        self._backoff_s = min(wait_s * 2, LONGEST_BACKOFF_S)
+        self._backoff_s = min(wait_s * 2, self._longest_backoff_s)
         return status, wait_s
 
     def is_overdue(self) -> bool:
@@ -57,8 +58,16 @@ class Watched:
 class Supervisor:
     """Owns the children. Used from the main thread only: a child dies with its parent thread."""
 
-    def __init__(self, records: Path, say: Say, stop: Event | None = None) -> None:
+    def __init__(
+        self,
+        records: Path,
+        say: Say,
+        stop: Event | None = None,
+        *,
+        longest_backoff_s: float = LONGEST_BACKOFF_S,
+    ) -> None:
         """`records` remembers the children for the start after a kill; `stop` ends any waiting."""
+        self._longest_backoff_s = longest_backoff_s
         self._records, self._say = records, say
         self._stop = stop or Event()
         self._all: list[Watched] = []
@@ -75,7 +84,7 @@ class Supervisor:
 
     def begin(self, service: Service) -> None:
         """Start a service without waiting, so that several can start side by side."""
-        watched = Watched(service)
+        watched = Watched(service, self._longest_backoff_s)
         self._all = [w for w in self._all if w.service is not service] + [watched]
         watched.spawn()
         self._remember()

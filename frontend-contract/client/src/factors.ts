@@ -61,6 +61,27 @@ export async function usePasskey(options: PasskeyOptions): Promise<Record<string
   return asJson(await navigator.credentials.get({ publicKey }));
 }
 
+/** Whether the browser can offer passkeys among what it knows to fill in (WebAuthn level 3, 5.1.4). */
+export async function canOfferPasskeys(): Promise<boolean> {
+  return canUsePasskeys() && ((await PublicKeyCredential.isConditionalMediationAvailable?.()) ?? false);
+}
+
+/**
+ * Offers passkeys in a field with `autocomplete="username webauthn"`, and waits until one is picked there;
+ * null when `signal` ends the offer.
+ */
+export async function offerPasskey(options: PasskeyOptions, signal: AbortSignal): Promise<Record<string, unknown> | null> {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(
+    options.public_key as unknown as PublicKeyCredentialRequestOptionsJSON,
+  );
+  try {
+    return asJson(await navigator.credentials.get({ publicKey, mediation: 'conditional', signal }));
+  } catch (error) {
+    if (signal.aborted) return null;
+    throw error;
+  }
+}
+
 function asJson(credential: Credential | null): Record<string, unknown> {
   if (!(credential instanceof PublicKeyCredential)) throw new DOMException('no passkey', 'NotAllowedError');
   return credential.toJSON() as Record<string, unknown>;

@@ -16,6 +16,8 @@ export const mailed = {
   'verify.chosen': 'The password you chose',
   'verify.another': 'I do not know it: set a new one',
   'verify.anotherWhy': 'It confirms the address, and whatever was set up with another password ends.',
+  'verify.ownerWhy': 'This browser is not logged in to the account that is to use this address. Enter that account’s password. If you did not ask for it, close this page: somebody else wants your address for their account.',
+  'verify.owner': 'Password of the account',
   'verify.confirmed': 'Thank you. Your address is confirmed.',
   'verify.changed': 'Thank you. Your account uses this address from now on.',
   'verify.restored': 'Your account is back at this address, everybody is logged out, and its API keys have ended. A mail with a link for a new password is on its way.',
@@ -54,6 +56,7 @@ export const mailed = {
   'address.sent': 'If the address can be used, a link is on its way to it.',
 
   'error.link-unusable': 'This link was used, has expired, or was replaced by a newer one.',
+  'error.owner-needed': 'Log in to the account that is to use this address, or enter its password.',
   'error.password-needed': 'Enter the password that was chosen at the sign-up, or set a new one.',
   'error.domain-not-ascii': 'Write the part behind the @ in its ASCII form, which begins with xn--.',
   'error.deceptive-address': 'This address mixes scripts or uses signs that addresses do not have.',

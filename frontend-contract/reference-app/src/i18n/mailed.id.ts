@@ -18,6 +18,8 @@ export const mailed: Record<keyof typeof en, string> = {
   'verify.chosen': 'Kata sandi yang Anda pilih',
   'verify.another': 'Saya tidak tahu: buat yang baru',
   'verify.anotherWhy': 'Ini mengonfirmasi alamat, dan semua yang dibuat dengan kata sandi lain berakhir.',
+  'verify.ownerWhy': 'Peramban ini tidak masuk ke akun yang akan memakai alamat ini. Masukkan kata sandi akun itu. Jika bukan Anda yang memintanya, tutup halaman ini: ada orang lain yang menginginkan alamat Anda untuk akunnya.',
+  'verify.owner': 'Kata sandi akun itu',
   'verify.confirmed': 'Terima kasih. Alamat Anda sudah dikonfirmasi.',
   'verify.changed': 'Terima kasih. Mulai sekarang akun Anda memakai alamat ini.',
   'verify.restored': 'Akun Anda kembali ke alamat ini, semua orang sudah dikeluarkan, dan kunci API-nya sudah berakhir. Surel dengan tautan untuk kata sandi baru sedang dikirim.',
@@ -56,6 +58,7 @@ export const mailed: Record<keyof typeof en, string> = {
   'address.sent': 'Jika alamat itu dapat dipakai, tautannya sedang dikirim ke sana.',
 
   'error.link-unusable': 'Tautan ini sudah dipakai, kedaluwarsa, atau diganti dengan yang lebih baru.',
+  'error.owner-needed': 'Masuklah ke akun yang akan memakai alamat ini, atau masukkan kata sandinya.',
   'error.password-needed': 'Masukkan kata sandi yang dipilih saat mendaftar, atau buat yang baru.',
   'error.domain-not-ascii': 'Tulislah bagian setelah @ dalam bentuk ASCII-nya, yang diawali xn--.',
   'error.deceptive-address': 'Alamat ini mencampur aksara atau memakai tanda yang tidak ada dalam alamat.',

@@ -141,7 +141,7 @@ function Door({ title, isNew, other, onSubmit, before = null, children }: DoorPr
         {isNew && (
           <Field name="name" label={t('auth.name')} hint={t('auth.nameHint')} autocomplete="name" problem={fields.get('name')} required />
         )}
-        <Field name="email" type="email" label={t('auth.email')} autocomplete="email" problem={isDeceptive ? explain(problem.value) : fields.get('email')} required />
+        <Field name="email" type="email" label={t('auth.email')} autocomplete={isNew ? 'email' : 'username webauthn'} problem={isDeceptive ? explain(problem.value) : fields.get('email')} required />
         <Field
           name="password"
           type="password"

@@ -21,12 +21,14 @@ import { SecondStepForm } from '../ui/SecondStepForm.tsx';
 const MIN_PASSWORD = 8;
 const PASSWORD_FAULTS: ReadonlySet<string> = new Set(['password-too-common', 'wrong-password']);
 
+const ASKED: Readonly<Record<string, 'chosen' | 'owner'>> = { 'password-needed': 'chosen', 'owner-needed': 'owner' };
+
 export function Verify() {
   const [token] = useState(takeToken);
   const done = useSignal('');
   const kept = useSignal<readonly KeptWay[]>([]);
-  /** This browser did not sign up: whose password counts? */
-  const asks = useSignal<'nothing' | 'chosen' | 'another'>('nothing');
+  /** This browser did not sign up, or is not the account's that moves: whose password counts? */
+  const asks = useSignal<'nothing' | 'chosen' | 'another' | 'owner'>('nothing');
   useTitle(t('verify.title'));
   if (!token) {
     const send = (email: string) => api.auth.sendVerification(email);
@@ -52,38 +54,41 @@ export function Verify() {
       kept.value = answer.kept;
       done.value = t(`verify.${answer.done}`);
     } catch (error) {
-      if (!(error instanceof ApiError && error.code === 'password-needed')) throw error;
-      asks.value = 'chosen';
+      const asked = error instanceof ApiError ? ASKED[error.code] : undefined;
+      if (!asked) throw error;
+      asks.value = asked;
       return;
     }
     await refresh();
   }
 
-  const isChosen = asks.value === 'chosen';
+  const asked = asks.value;
   return (
     <OneStep
       title={t('verify.title')}
-      why={t(isChosen ? 'verify.chosenWhy' : 'verify.why')}
+      why={t(asked === 'nothing' ? 'verify.why' : `verify.${asked}Why`)}
       action={t('verify.act')}
       act={confirm}
       fieldOf={
-        isChosen
-          ? (words) => (
+        asked === 'nothing'
+          ? undefined
+          : (words) => (
               <>
                 <Field
                   name="password"
                   type="password"
-                  label={t('verify.chosen')}
+                  label={t(`verify.${asked}`)}
                   autocomplete="current-password"
                   problem={words}
                   required
                 />
-                <button type="button" class="button button--quiet" onClick={() => (asks.value = 'another')}>
-                  {t('verify.another')}
-                </button>
+                {asked === 'chosen' && (
+                  <button type="button" class="button button--quiet" onClick={() => (asks.value = 'another')}>
+                    {t('verify.another')}
+                  </button>
+                )}
               </>
             )
-          : undefined
       }
     />
   );
