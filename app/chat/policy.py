@@ -25,7 +25,12 @@ def can_ask(answers: int, allowed: int, oldest: datetime | None, now: datetime) 
     if answers < allowed or oldest is None:
         return
     wait = (oldest + PACE_WINDOW - now).total_seconds()
-    raise TooManyAnswers(retry_after=max(1, round(wait + 0.5)))
+    raise TooManyAnswers(
+        retry_after=max(1, round(wait + 0.5)),
+        policy="answers",
+        limit=allowed,
+        window=int(PACE_WINDOW.total_seconds()),
+    )
 
 
 def can_retry(status: AnswerStatus) -> None:

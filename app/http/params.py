@@ -37,13 +37,17 @@ BEGINS_WITH_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 def no_guessing(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """An app-wide guard: `?role=null` is refused, where a lenient reader sees no filter at all, and
-    `?until=0.5`, where it sees half a second past 1970.
+    `?until=0.5`, where it sees half a second past 1970; and so is a list's filter that there is
+    not, for `?rolle=admin` would show everybody.
 
     In free text `null` is a word like any other. Raises InvalidInput.
     """
     parameters = handler.parsed_fn_signature.parameters
+    is_list = "limit" in parameters
     for name, value in connection.query_params.multi_items():
         if name not in parameters:
+            if is_list:
+                raise InvalidInput(errors=[FieldError(name, "no parameter of this list")])
             continue
         kinds = (parameters[name].annotation, *get_args(parameters[name].annotation))
         if value.lower() == "null" and str not in kinds:

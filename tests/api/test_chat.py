@@ -154,12 +154,17 @@ class TestAsk:
         assert (await message_of(reader, messages[0]["id"]))["status"] == "stopped"
 
     async def test_pace_is_limited_per_person(self, reader: Person, stranger: Person) -> None:
-        """The sixth answer in a minute is 429 with retry_after; others are not concerned."""
+        """The sixth answer in a minute is 429 and says when to come back and what the rule is;
+        others are not concerned."""
         for _ in range(5):
             assert (await ask(reader, "hello")).status_code == 200
         answer = await ask(reader, "hello")
         assert code_of(answer) == (429, "too-many-answers")
-        assert 1 <= answer.json()["retry_after"] <= 61
+        wait_s = answer.json()["retry_after"]
+        assert 1 <= wait_s <= 61
+        assert answer.headers["retry-after"] == str(wait_s)
+        assert answer.headers["ratelimit"] == f'"answers";r=0;t={wait_s}'
+        assert answer.headers["ratelimit-policy"] == '"answers";q=5;w=60'
         assert (await ask(stranger, "hello")).status_code == 200
 
     @pytest.mark.parametrize(

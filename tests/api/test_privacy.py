@@ -231,6 +231,21 @@ class TestDelete:
         assert "user.erased" in [entry["action"] for entry in log.json()["items"]]
         assert (await world.house.audit.check_chain(admin.principal)).intact
 
+    async def test_erased_moderator_s_decision_counts_on(self, world: World) -> None:
+        """It is about others: the number of who decided stays, the name goes."""
+        moderator, reporter = await world.someone(Role.MODERATOR), await world.someone()
+        await world.db.execute("UPDATE users SET name = 'Sari' WHERE id = $1", moderator.id)
+        report = await world.report(reporter)
+        url, form = f"/api/v1/reports/{report.id}", {"status": "resolved"}
+        match = moderator.bearer | {"if-match": f'"{report.version}"'}
+        decided = (await world.http.put(url, json=form, headers=match)).raise_for_status().json()
+        assert decided["decider"] == {"id": moderator.id, "name": "Sari"}
+        (await world.http.delete(ME, headers=moderator.bearer)).raise_for_status()
+        other = await world.someone(Role.MODERATOR)
+        seen = (await world.http.get(url, headers=other.bearer)).json()
+        assert (seen["status"], seen["decided_by"]) == ("resolved", moderator.id)
+        assert seen["decider"] == {"id": moderator.id, "name": None}
+
     async def test_last_admin_stays(self, world: World) -> None:
         """A library without an admin could not get one."""
         admin = await world.someone(Role.ADMIN)

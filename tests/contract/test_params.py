@@ -26,6 +26,18 @@ async def test_a_moment_is_a_moment(admin: Person, moment: str) -> None:
     assert (await admin.http.get(f"/api/v1/audit?until={moment}")).status_code == 200
 
 
+LISTS = "users audit books categories groups reports reports/mine auth/sessions auth/api-keys"
+
+
+@pytest.mark.parametrize("path", [*LISTS.split(), "chat/conversations"])
+async def test_a_list_has_no_filter_that_it_does_not_know(admin: Person, path: str) -> None:
+    """`?rolle=teacher` would show everybody to whoever believes that it was heard."""
+    answer = await admin.http.get(f"/api/v1/{path}?rolle=teacher&limit=1")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-input")
+    assert answer.json()["errors"][0]["field"] == "rolle"
+    assert (await admin.http.get(f"/api/v1/{path}?limit=1")).status_code == 200
+
+
 async def test_null_is_a_word_in_free_text(admin: Person) -> None:
     """One may search for it."""
     answer = await admin.http.get("/api/v1/users?q=null")

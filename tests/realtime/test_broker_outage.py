@@ -10,6 +10,7 @@ from realtime import BrokerUnavailable
 from realtime.broker_redis import RedisBroker, RedisOptions
 from realtime.broker_redis.layout import OneServer
 from realtime.broker_redis.link import Link
+from realtime.broker_redis.shard import Shard
 from tests.realtime.pairs import Ear, message
 from tests.realtime.waiting import until
 from tests.support.proxy import Proxy, Toxics
@@ -158,3 +159,42 @@ async def test_a_redis_that_is_too_slow_counts_as_away(redis_server: RedisServer
             with pytest.raises(BrokerUnavailable):
                 await broker.publish("q:1", message(1))
         await broker.stop()
+
+
+async def test_an_answer_without_a_link_is_half_a_redis(shared_redis: RedisServer) -> None:
+    """Commands are answered again, but nothing would be heard: away until both work."""
+    shard, flows = Shard(shared_redis.url, RedisOptions(retry_max_s=0.01)), asyncio.Event()
+    shard._restored = flows.set
+    for _ in range(3):
+        shard._note(TimeoutError("slow"))
+    asked = 0
+
+    async def counted(*command: str) -> None:
+        nonlocal asked
+        asked += 1
+        await Shard.ask(shard, *command)
+
+    shard.ask = counted  # type: ignore[method-assign]
+    await until(lambda: asked > 1)
+    assert not flows.is_set()
+    assert shard.last_error == "TimeoutError: slow"
+    shard.link.connected = True
+    await until(flows.is_set)
+    assert shard.connected
+    await shard.stop()
+
+
+async def test_only_the_last_of_several_answers_counts(shared_redis: RedisServer) -> None:
+    """A channel that is left and wanted twice in one breath; whoever waited may have gone."""
+    link = Shard(shared_redis.url, RedisOptions()).link
+    gone = asyncio.get_running_loop().create_future()
+    gone.cancel()
+    link._waiters[b"q"] = [gone]
+    link._unacked[b"q"] = link._leaving[b"q"] = 2
+    link._confirm(b"q")
+    link._left(b"q")
+    assert (link._unacked[b"q"], link._leaving[b"q"], link.connected) == (1, 1, False)
+    link._restored = lambda: None
+    link._confirm(b"q")
+    link._left(b"q")
+    assert (b"q" in link._unacked, b"q" in link._leaving, link.connected) == (False, False, True)

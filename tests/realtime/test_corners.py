@@ -211,3 +211,16 @@ async def test_unsubscribing_while_a_recovery_is_read_ends_in_neither_half() -> 
         assert (await client.assert_push("log:1"))["data"] == "live"
         await client.assert_no_push("log:1")
         assert client.connection.memberships == {"log:1"}
+
+
+async def test_whoever_serves_without_a_connection_hears_of_the_end() -> None:
+    """Of this session and this user, while it watches; afterwards nothing is kept of it."""
+    async with Kit([LOG]) as house:
+        identities, hub = house.node.identities, house.node._hub
+        with identities.watch(LEARNER) as ended, identities.watch(LEARNER) as ended_too:
+            await house.node.disconnect_user("8")
+            assert not ended.is_set()
+            await house.node.disconnect_session("s7")
+            assert ended.is_set()
+            assert ended_too.is_set()
+        assert hub._watches == {}
