@@ -146,7 +146,7 @@ class TestWhereMailMustBeVerified:
         async with serve(strict) as app, httpx.AsyncClient(base_url=app.url) as client:
             assert (await client.post(SIGNUP, json=form)).status_code == 202
             token = await mailbox.token(email, "/verify")
-            assert code_of(await client.post(LOGIN, json=form)) == (403, "email-not-verified")
+            assert code_of(await client.post(LOGIN, json=form)) == (401, "wrong-credentials")
             await client.post(VERIFY, json={"token": token, "password": PASSWORD})
             await profile(client, email)
 

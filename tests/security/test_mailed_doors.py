@@ -15,6 +15,7 @@ from tests.support.house import PASSWORD, MakePerson, Served, serve, with_settin
 from tests.support.mailbox import Mailbox
 from tests.support.mailed import (
     CHANGE,
+    LOGIN,
     MAGIC,
     NEW_PASSWORD,
     RESET,
@@ -68,6 +69,21 @@ async def test_s5_v6_3_8_known_and_unknown_look_the_same(
     looks = [look(await strict.post(door, json=body_for(door, one))) for one in (known, unknown)]
     assert looks[0] == looks[1]
     assert looks[0][:2] == (202, "{}")
+
+
+async def test_s5_v6_3_8_login_after_a_sign_up_tells_nothing(
+    strict: httpx.AsyncClient, person: MakePerson, mailbox: Mailbox
+) -> None:
+    """Whoever signs up with an address and comes back with that password learns from neither
+    whether it was free: until the mailbox answers, both are a wrong password."""
+    looks = []
+    for email in ((await person()).email, new_email()):
+        form = {"email": email, "password": NEW_PASSWORD}
+        assert (await strict.post(SIGNUP, json=form)).status_code == 202
+        await mailbox.newest(email)
+        looks.append(look(await strict.post(LOGIN, json=form)))
+    assert looks[0] == looks[1]
+    assert looks[0][0] == 401
 
 
 @pytest.fixture(scope="module")

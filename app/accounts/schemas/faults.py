@@ -6,10 +6,10 @@ from app.kit.errors import Conflict, FieldError, Forbidden, InvalidInput, Unauth
 
 
 class WrongCredentials(Unauthorized):
-    """One answer for a wrong password and an unknown address."""
+    """One answer for a wrong password, an unknown address and one that is still to be confirmed."""
 
     code = "wrong-credentials"
-    title = "E-mail or password is wrong"
+    title = "E-mail or password is wrong, or the address is not confirmed yet"
 
 
 class WrongPassword(Forbidden):
@@ -37,7 +37,7 @@ class EmailTaken(Conflict):
 
 
 class EmailNotVerified(Forbidden):
-    """The right password, but the address has not been confirmed yet."""
+    """A passkey or provider let them in, but the address has not been confirmed yet."""
 
     code = "email-not-verified"
     title = "Confirm your address first"

@@ -108,7 +108,9 @@ class Accounts:
     async def log_in(self, form: LogIn, client: Client) -> Admission:
         """A new session.
 
-        Raises TooManyRequests, WrongCredentials, AccountDeactivated, EmailNotVerified.
+        An address that is still to be confirmed is answered like a wrong password: whoever signs
+        up with somebody's address and comes back with that password must not learn from the answer
+        whether it was free. Raises TooManyRequests, WrongCredentials, AccountDeactivated.
         """
         email = normal_email(form.email)
         await self._throttle.admit_login(email, client.address)
@@ -116,6 +118,8 @@ class Accounts:
             row = await users.credentials_by_email(self._db, email)
             known_hash = row["password_hash"] if row else None
             if not await self._passwords.verify(known_hash, form.password) or row is None:
+                break
+            if self._doorway.waits_for_its_mailbox(row):
                 break
             await self._throttle.forgive(email)
             self._doorway.check_may_enter(row)

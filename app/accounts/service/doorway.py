@@ -31,8 +31,12 @@ class Doorway:
         """Raises AccountDeactivated, EmailNotVerified."""
         if users.is_deactivated(row, now()):
             raise AccountDeactivated(row["deactivated_reason"], row["deactivated_until"])
-        if self._must_verify and row["email_verified_at"] is None:
+        if self.waits_for_its_mailbox(row):
             raise EmailNotVerified
+
+    def waits_for_its_mailbox(self, row: Record) -> bool:
+        """Whether the address must be confirmed before anybody comes in."""
+        return self._must_verify and row["email_verified_at"] is None
 
     async def admit(
         self, tx: Connection, row: Record, client: Client, *methods: Method

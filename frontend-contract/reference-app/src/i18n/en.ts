@@ -196,7 +196,7 @@ export const en = {
   'auth.nameHint': 'Shown to moderators when you report something.',
   'auth.noAccount': 'No account yet?',
   'auth.haveAccount': 'Already have an account?',
-  'auth.wrong': 'E-mail or password is not right.',
+  'auth.wrong': 'E-mail or password is not right, or the address is not confirmed yet.',
   'auth.checkMail': 'Please check your e-mail: a link there confirms your address.',
   'auth.welcome': 'Welcome, {name}.',
   'auth.loggedOut': 'You are logged out.',

@@ -197,7 +197,7 @@ export const id: Dictionary = {
   'auth.nameHint': 'Terlihat oleh moderator saat Anda melaporkan sesuatu.',
   'auth.noAccount': 'Belum punya akun?',
   'auth.haveAccount': 'Sudah punya akun?',
-  'auth.wrong': 'Surel atau kata sandi tidak tepat.',
+  'auth.wrong': 'Surel atau kata sandi tidak tepat, atau alamatnya belum ditegaskan.',
   'auth.checkMail': 'Periksa surel Anda: tautan di sana menegaskan alamat Anda.',
   'auth.welcome': 'Selamat datang, {name}.',
   'auth.loggedOut': 'Anda sudah keluar.',

@@ -131,6 +131,7 @@ function Door({ title, isNew, other, onSubmit, before = null, children }: DoorPr
   const fields = problem.value instanceof ApiError ? problem.value.fields : new Map<string, string>();
   const code = problem.value instanceof ApiError ? problem.value.code : '';
   const isWeak = code === 'password-too-common';
+  const mayBeUnconfirmed = !isNew && (code === 'wrong-credentials' || code === 'email-not-verified');
   const isDeceptive = code === 'deceptive-address' || code === 'domain-not-ascii';
   return (
     <div class="door">
@@ -153,7 +154,7 @@ function Door({ title, isNew, other, onSubmit, before = null, children }: DoorPr
         />
         {problem.value !== null && !isWeak && !isDeceptive && (
           <p class="form__problem" role="alert">
-            {sentence(problem.value, isNew)} {code === 'email-not-verified' && <a href="/verify">{t('verify.send')}</a>}
+            {sentence(problem.value, isNew)} {mayBeUnconfirmed && <a href="/verify">{t('verify.send')}</a>}
           </p>
         )}
         <button type="submit" class="button button--primary button--wide" disabled={isBusy.value}>
