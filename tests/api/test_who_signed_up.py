@@ -21,6 +21,7 @@ from tests.support.mailed import (
     UNUSABLE,
     V1,
     VERIFY,
+    ask,
     code_of,
     new_email,
     profile,
@@ -157,6 +158,27 @@ class TestBrowserThatSignedUp:
         else:
             browser["cookie"] = f"{SIGN_UP_COOKIE}=%%%"
         assert code_of(await strict.post(VERIFY, json=body, headers=browser)) == NEEDED
+
+    async def test_second_sign_up_in_it_leaves_the_first_to_its_password(
+        self, strict: httpx.AsyncClient, mailbox: Mailbox
+    ) -> None:
+        """A browser keeps one mark, of its last sign-up: also of an impatient second try, which
+        opens no account and changes no password."""
+        email, other = new_email(), new_email()
+        await strict.post(SIGNUP, json={"email": email, "password": PASSWORD})
+        await mailbox.token(email, "/verify")
+        await strict.post(SIGNUP, json={"email": other, "password": PASSWORD})
+        link = {"token": await mailbox.token(other, "/verify")}
+        again = {"email": email, "password": NEW_PASSWORD}
+        browser = cookie_from(await strict.post(SIGNUP, json=again), SIGN_UP_COOKIE)
+        assert (await mailbox.newest(email)).subject == "You have an account already"
+        assert code_of(await strict.post(VERIFY, json=link, headers=browser)) == NEEDED
+        await ask(strict, VERIFY, email)
+        token = await mailbox.token(email, "/verify")
+        for password, status in ((None, 403), (NEW_PASSWORD, 403), (PASSWORD, 200)):
+            body = {"token": token, "password": password}
+            answer = await strict.post(VERIFY, json=body, headers=browser)
+            assert answer.status_code == status, password
 
 
 class TestOperator:
