@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from app.http.sessions import COOKIE_NAME, SIGN_UP_COOKIE
-from tests.support.house import PASSWORD, Served, serve, with_settings
+from app.kit.principal import Role
+from tests.support.house import PASSWORD, MakePerson, Served, serve, with_settings
 from tests.support.mailbox import Mailbox
 from tests.support.mailed import (
     LOGIN,
@@ -18,6 +19,7 @@ from tests.support.mailed import (
     RESET,
     SIGNUP,
     UNUSABLE,
+    V1,
     VERIFY,
     code_of,
     new_email,
@@ -26,6 +28,7 @@ from tests.support.mailed import (
 )
 
 NEEDED = (403, "password-needed")
+TALKS, KEYS = f"{V1}/chat/conversations", f"{V1}/auth/api-keys"
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +157,32 @@ class TestBrowserThatSignedUp:
         else:
             browser["cookie"] = f"{SIGN_UP_COOKIE}=%%%"
         assert code_of(await strict.post(VERIFY, json=body, headers=browser)) == NEEDED
+
+
+class TestOperator:
+    async def test_v6_3_4_stranger_gets_no_office_by_the_command_line(
+        self, served: Served, nobody: httpx.AsyncClient
+    ) -> None:
+        """Somebody signs up with the address of the admin to be, and waits for the operator to give
+        it the office: the operator's password counts, and nothing of theirs."""
+        form = {"email": new_email(), "password": PASSWORD}
+        there = cookie_from(await nobody.post(SIGNUP, json=form), COOKIE_NAME)
+        key = {"name": "Script", "scopes": ["chat:use"]}
+        made = (await nobody.post(KEYS, json=key, headers=there)).raise_for_status().json()
+        accounts = served.house.accounts
+        await accounts.ensure_account(form["email"], "Sari", NEW_PASSWORD, Role.ADMIN)
+        assert code_of(await nobody.post(LOGIN, json=form)) == (401, "wrong-credentials")
+        for headers in (there, {"authorization": f"Bearer {made['key']}"}):
+            assert (await nobody.get(TALKS, headers=headers)).status_code == 401
+        owner = await profile(nobody, form["email"], NEW_PASSWORD)
+        assert (owner["role"], owner["email_verified"]) == ("admin", True)
+
+    async def test_confirmed_account_keeps_its_password(
+        self, served: Served, nobody: httpx.AsyncClient, person: MakePerson
+    ) -> None:
+        """Its owner is who they say; only the office is new."""
+        someone = await person()
+        await served.house.accounts.ensure_account(
+            someone.email, "Sari", NEW_PASSWORD, Role.TEACHER
+        )
+        assert (await profile(nobody, someone.email))["role"] == "teacher"

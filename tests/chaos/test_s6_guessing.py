@@ -23,7 +23,7 @@ from tests.support.processes import AppProcess
 from tests.support.report import FULL, Report, sized
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(sized(60, 1800))]
-GUESSES = sized(300, 10_000)
+GUESSES = sized(150, 10_000)
 ADDRESSES = sized(10, 100)
 SPRAYED = sized(40, 400)
 """Accounts that are tried once each, so that every guess is hashed or refused as too many."""
@@ -32,8 +32,11 @@ AT_ONCE = 100
 FREE, DELAY_S = 5, 1.0
 FEW_HASHES = 10
 HASHING_MIB = 4 * 64
-OTHERWISE_MIB = 48
-"""What a process takes besides for so many requests at once."""
+OTHERWISE_MIB = 80
+"""What a process takes besides for five thousand requests: 17 to 41 were seen. A fifth hash at the
+same time would be more."""
+PATIENT_S = 600
+"""Hashing takes what everybody else on the machine leaves."""
 Told = tuple[int, str]
 
 
@@ -80,7 +83,7 @@ async def guess(apps: Sequence[AppProcess], emails: Sequence[str], at: str) -> C
 
     # A connection each: on a busy machine one that rested is closed while its next guess leaves.
     limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=0)
-    async with httpx.AsyncClient(limits=limits, timeout=120) as client:
+    async with httpx.AsyncClient(limits=limits, timeout=PATIENT_S) as client:
         await asyncio.gather(*(one_after_the_other(apps[n % len(apps)]) for n in range(AT_ONCE)))
     return told
 
@@ -100,7 +103,7 @@ async def counted_attempts(environment: dict[str, str]) -> list[int]:
 
 async def comes_in_by_reset(app: AppProcess, mailbox: Mailbox, owner: Person) -> bool:
     """The owner, whose account is slowed down, sets a new password and enters at once."""
-    async with httpx.AsyncClient(base_url=app.url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=app.url, timeout=PATIENT_S) as http:
         await ask(http, RESET, owner.email)
         token = await mailbox.token(owner.email, "/reset")
         body = {"token": token, "password": NEW_PASSWORD}

@@ -191,6 +191,26 @@ class TestIdentities:
             bus.down = True
             assert not node.identities.stand(Identity(user="8", session="s8"), read_at)
 
+    async def test_whoever_serves_one_without_a_connection_is_told_of_its_end(self) -> None:
+        """By session or by user, as long as they watch; others are left alone."""
+        other = Identity(user="8", session="s8")
+        async with Kit(FAMILIES) as house:
+            node = house.node
+            with (
+                node.identities.watch(LEARNER) as first,
+                node.identities.watch(LEARNER) as second,
+                node.identities.watch(other) as theirs,
+            ):
+                await node.disconnect_session("s7")
+                assert first.is_set()
+                assert second.is_set()
+                assert not theirs.is_set()
+                await node.disconnect_user("8")
+                assert theirs.is_set()
+            with node.identities.watch(other) as again:
+                assert not again.is_set()
+            assert not node._hub._watches
+
 
 class Deaf(Ear):
     """Breaks over every message but the last."""
