@@ -162,7 +162,7 @@ def _jobs(chosen: argparse.Namespace, env: dict[str, str]) -> int:
 
 
 def _account(chosen: argparse.Namespace, env: dict[str, str]) -> int:
-    """The way to the first admin. An account that exists keeps its password."""
+    """The way to the first admin. An account with a confirmed address keeps its password."""
     settings = _migrated(env)
     is_terminal = sys.stdin.isatty()
     password = getpass.getpass() if is_terminal else sys.stdin.readline().rstrip("\n")

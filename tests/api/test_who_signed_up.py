@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from app.http.sessions import COOKIE_NAME, SIGN_UP_COOKIE
-from tests.support.house import PASSWORD, Served, serve, with_settings
+from app.kit.principal import Role
+from tests.support.house import PASSWORD, MakePerson, Served, serve, with_settings
 from tests.support.mailbox import Mailbox
 from tests.support.mailed import (
     LOGIN,
@@ -18,7 +19,9 @@ from tests.support.mailed import (
     RESET,
     SIGNUP,
     UNUSABLE,
+    V1,
     VERIFY,
+    ask,
     code_of,
     new_email,
     profile,
@@ -26,6 +29,7 @@ from tests.support.mailed import (
 )
 
 NEEDED = (403, "password-needed")
+TALKS, KEYS = f"{V1}/chat/conversations", f"{V1}/auth/api-keys"
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +158,53 @@ class TestBrowserThatSignedUp:
         else:
             browser["cookie"] = f"{SIGN_UP_COOKIE}=%%%"
         assert code_of(await strict.post(VERIFY, json=body, headers=browser)) == NEEDED
+
+    async def test_second_sign_up_in_it_leaves_the_first_to_its_password(
+        self, strict: httpx.AsyncClient, mailbox: Mailbox
+    ) -> None:
+        """A browser keeps one mark, of its last sign-up: also of an impatient second try, which
+        opens no account and changes no password."""
+        email, other = new_email(), new_email()
+        await strict.post(SIGNUP, json={"email": email, "password": PASSWORD})
+        await mailbox.token(email, "/verify")
+        await strict.post(SIGNUP, json={"email": other, "password": PASSWORD})
+        link = {"token": await mailbox.token(other, "/verify")}
+        again = {"email": email, "password": NEW_PASSWORD}
+        browser = cookie_from(await strict.post(SIGNUP, json=again), SIGN_UP_COOKIE)
+        assert (await mailbox.newest(email)).subject == "You have an account already"
+        assert code_of(await strict.post(VERIFY, json=link, headers=browser)) == NEEDED
+        await ask(strict, VERIFY, email)
+        token = await mailbox.token(email, "/verify")
+        for password, status in ((None, 403), (NEW_PASSWORD, 403), (PASSWORD, 200)):
+            body = {"token": token, "password": password}
+            answer = await strict.post(VERIFY, json=body, headers=browser)
+            assert answer.status_code == status, password
+
+
+class TestOperator:
+    async def test_v6_3_4_stranger_gets_no_office_by_the_command_line(
+        self, served: Served, nobody: httpx.AsyncClient
+    ) -> None:
+        """Somebody signs up with the address of the admin to be, and waits for the operator to give
+        it the office: the operator's password counts, and nothing of theirs."""
+        form = {"email": new_email(), "password": PASSWORD}
+        there = cookie_from(await nobody.post(SIGNUP, json=form), COOKIE_NAME)
+        key = {"name": "Script", "scopes": ["chat:use"]}
+        made = (await nobody.post(KEYS, json=key, headers=there)).raise_for_status().json()
+        accounts = served.house.accounts
+        await accounts.ensure_account(form["email"], "Sari", NEW_PASSWORD, Role.ADMIN)
+        assert code_of(await nobody.post(LOGIN, json=form)) == (401, "wrong-credentials")
+        for headers in (there, {"authorization": f"Bearer {made['key']}"}):
+            assert (await nobody.get(TALKS, headers=headers)).status_code == 401
+        owner = await profile(nobody, form["email"], NEW_PASSWORD)
+        assert (owner["role"], owner["email_verified"]) == ("admin", True)
+
+    async def test_confirmed_account_keeps_its_password(
+        self, served: Served, nobody: httpx.AsyncClient, person: MakePerson
+    ) -> None:
+        """Its owner is who they say; only the office is new."""
+        someone = await person()
+        await served.house.accounts.ensure_account(
+            someone.email, "Sari", NEW_PASSWORD, Role.TEACHER
+        )
+        assert (await profile(nobody, someone.email))["role"] == "teacher"

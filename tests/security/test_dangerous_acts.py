@@ -11,6 +11,9 @@ from tests.support.world import World
 V1 = "/api/v1"
 ACTS = [
     ("PUT", "/users/{id}/role", {"role": "teacher"}),
+    ("POST", "/users/{id}/deactivate", {"reason": "Spam"}),
+    ("POST", "/users/{id}/reactivate", {}),
+    ("POST", "/users/{id}/verify", {}),
     ("POST", "/users/{id}/impersonate", {"reason": "Ticket 17"}),
     ("POST", "/auth/api-keys", {"name": "Script", "scopes": ["chat:use"]}),
 ]

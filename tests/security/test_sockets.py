@@ -56,7 +56,7 @@ class TestListening:
             ("book:2147483647", 404),
             ("book:abc", 404),
             ("chat:01m81tx2y6je7kmthcb0t8a2zy", 404),
-            ("chat:\x00", 400),
+            ("chat:\x00", 102),
             ("user:2147483647", 404),
         ],
     )

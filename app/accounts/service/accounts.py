@@ -29,6 +29,7 @@ from app.accounts.service.events import (
     PublishLog,
     announce,
     check_new_address,
+    forget_stranger,
     locked,
     normal_email,
 )
@@ -199,26 +200,32 @@ class Accounts:
     async def ensure_account(self, email: str, name: str, password: str, role: Role) -> int:
         """The id of an account that exists afterwards, verified and with this role.
 
-        For the operator and the sample library; an existing account keeps its password.
+        For the operator and the sample library. An account whose address was confirmed keeps its
+        password; any other may be a stranger's, who gets no office by it: nothing of theirs stays.
         Raises PasswordTooCommon.
         """
         address = normal_email(email)
-        row = await users.credentials_by_email(self._db, address)
-        if row is None:
+        row = await users.user_by_email(self._db, address)
+        password_hash = ""
+        if row is None or row["email_verified_at"] is None:
             self._refuse_weak(password, address, name, "password")
-        password_hash = "" if row else await self._passwords.hash(password)
+            password_hash = await self._passwords.hash(password)
         ended: list[str] = []
         async with self._db.transaction() as tx:
             row = row or await users.insert_user(tx, address, password_hash, name)
-            row = row or await users.credentials_by_email(tx, address)
+            row = row or await users.user_by_email(tx, address)
+            row = await users.lock_user(tx, row["id"]) if row else None
             if row is None:
                 raise NotFound(f"No account {address}")
+            if row["email_verified_at"] is None:
+                ended = await forget_stranger(tx, row["id"])
+                await users.set_password_hash(tx, row["id"], password_hash)
             await users.set_verified(tx, address)
             if row["role"] != role:
                 detail = {"from": row["role"], "to": role.value}
                 await self._record(tx, None, "user.role-set", row["id"], detail)
                 await users.set_role(tx, row["id"], role.value)
-                ended = await session_queries.delete_sessions_of(tx, row["id"])
+                ended += await session_queries.delete_sessions_of(tx, row["id"])
         await self._sessions.close_sockets(ended)
         return int(row["id"])
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from asyncpg import Connection, Record
 
-from app.accounts.queries import users
+from app.accounts.queries import keys, mail_tokens, sessions, users, ways_in
 from app.accounts.schemas import DeceptiveAddress, DomainNotAscii, User, UserChanged, user_channel
 from app.infra.channel_log import DurableChannelLog
 from app.kit.addresses import has_plain_domain, is_deceptive
@@ -35,6 +35,18 @@ async def locked(tx: Connection, user_id: int, version: int | None) -> Record:
     if version is not None and version != row["version"]:
         raise PreconditionFailed(current_version=row["version"])
     return row
+
+
+async def forget_stranger(tx: Connection, user_id: int) -> list[str]:
+    """An address that nobody had confirmed may have been signed up by a stranger, who waits for its
+    owner to come: all that they left but the password ends with the first proof of the owner.
+
+    The sessions and keys that ended; their sockets are closed after the commit.
+    """
+    await mail_tokens.delete_tokens_of(tx, user_id)
+    ended = await keys.delete_keys_of(tx, user_id)
+    await ways_in.forget_ways_in(tx, user_id)
+    return ended + await sessions.delete_sessions_of(tx, user_id)
 
 
 def check_new_address(email: str) -> None:

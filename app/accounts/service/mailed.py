@@ -35,6 +35,7 @@ from app.accounts.service.events import (
     PublishLog,
     announce,
     check_new_address,
+    forget_stranger,
     locked,
     normal_email,
 )
@@ -87,10 +88,8 @@ class MailedLinks:
         self._publish_log = publish_log
 
     async def sign_in(self, token: str, client: Client) -> Admission:
-        """A session for the owner of the mailbox.
+        """A session for the mailbox's owner; of a stranger who signed up with it nothing stays.
 
-        An address that nobody had confirmed may have been signed up by a stranger, who waits for
-        its owner to come: every way in from before ends with the first proof of the mailbox.
         Raises TooManyRequests, LinkUnusable, AccountDeactivated.
         """
         await self._throttle.admit_link(client.address)
@@ -99,10 +98,7 @@ class MailedLinks:
             row, _ = await self._take(tx, token, [Purpose.SIGN_IN])
             if row["email_verified_at"] is None:
                 await users.set_password_hash(tx, row["id"], None)
-                await mail_tokens.delete_tokens_of(tx, row["id"])
-                ended = await keys.delete_keys_of(tx, row["id"])
-                await ways_in.forget_ways_in(tx, row["id"])
-                ended += await sessions.delete_sessions_of(tx, row["id"])
+                ended = await forget_stranger(tx, row["id"])
                 row = await users.set_address(tx, row["id"], row["email"])
             self._doorway.check_may_enter(row)
             admission = await self._doorway.admit(tx, row, client, Method.MAIL)
@@ -132,7 +128,7 @@ class MailedLinks:
             user_id = row["id"]
             await users.set_password_hash(tx, user_id, new_hash)
             ended = await keys.delete_keys_of(tx, user_id)
-            if row["email_verified_at"] is None:  # see `sign_in`: they are not this owner's
+            if row["email_verified_at"] is None:  # see `forget_stranger`
                 await ways_in.forget_ways_in(tx, user_id)
             await users.set_address(tx, user_id, row["email"])
             ended += await sessions.delete_sessions_of(tx, user_id)

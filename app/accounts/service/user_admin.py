@@ -99,6 +99,7 @@ class UserAdmin:
         Raises InvalidInput, and as `set_role`.
         """
         policy.can_manage_users(principal)
+        policy.require_fresh(principal)
         if until is not None and until <= now():
             raise InvalidInput(errors=[FieldError("until", "a time to come")])
 
@@ -123,6 +124,7 @@ class UserAdmin:
     ) -> ManagedUser:
         """Open a closed account again. Raises as `set_role`, but for LastAdmin."""
         policy.can_manage_users(principal)
+        policy.require_fresh(principal)
 
         async def change(tx: Connection, _row: Record, _ended: set[str]) -> Record:
             await self._record(tx, principal, "user.reactivated", user_id, {})
@@ -133,6 +135,7 @@ class UserAdmin:
     async def verify(self, principal: Principal, user_id: int, version: int | None) -> ManagedUser:
         """Vouch for an address that its owner could not confirm. Raises as `reactivate`."""
         policy.can_manage_users(principal)
+        policy.require_fresh(principal)
 
         async def change(tx: Connection, row: Record, _ended: set[str]) -> Record:
             detail = {"email": row["email"]}
