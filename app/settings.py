@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from msgspec.structs import fields
@@ -165,6 +166,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 SECRET_LENGTH = 32
+THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
@@ -176,6 +178,12 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         yield "SICERDAS_MAIL_FROM is not set, but SICERDAS_SMTP_URL is"
     if values.get("smtp_url") and not values.get("public_origins"):
         yield "SICERDAS_PUBLIC_ORIGINS is not set: links in mails lead to the first of them"
+    elsewhere = {urlsplit(one).hostname for one in values.get("public_origins", ())} - THIS_MACHINE
+    if values.get("dev_outbox") and elsewhere:
+        yield (
+            "SICERDAS_DEV_OUTBOX shows everybody's mail to everybody: only where all of "
+            "SICERDAS_PUBLIC_ORIGINS are this machine; set SICERDAS_SMTP_URL for another"
+        )
 
 
 def environment() -> dict[str, str]:

@@ -49,3 +49,12 @@ def test_unusable_mail_settings_are_named_and_no_secret_is_shown(name: str, valu
     told = faults(**{name: value})
     assert any(fault.startswith(name) for fault in told)
     assert "secret" not in str(told)
+
+
+def test_open_outbox_is_for_this_machine_alone() -> None:
+    """Mails with links that sign in are shown to everybody who finds the page."""
+    outbox = {"SICERDAS_DEV_OUTBOX": "mail"}
+    (told,) = faults(**outbox)
+    assert told.startswith("SICERDAS_DEV_OUTBOX")
+    here = {"SICERDAS_PUBLIC_ORIGINS": "http://127.0.0.1:8000,http://localhost:8000,http://[::1]"}
+    assert Settings.from_env(OTHERS | here | outbox).dev_outbox is not None
