@@ -51,13 +51,14 @@ class Address:
 
 def cluster_address(url: str) -> Address | None:
     """Read `redis+cluster://` and `rediss+cluster://`; None: the URL names one server."""
-    parts = urlsplit(url)
-    if not parts.scheme.endswith(CLUSTER):
+    scheme, _, rest = url.partition("://")
+    if not scheme.endswith(CLUSTER):
         return None
-    credentials, at, servers = parts.netloc.rpartition("@")
-    query = f"?{parts.query}" if parts.query else ""
+    # Not by urlsplit: it refuses a list in which an address of IPv6 is not the first.
+    place, mark, query = rest.partition("?")
+    credentials, at, servers = place.partition("/")[0].rpartition("@")
     found = [_server(text) for text in servers.split(",")]
-    return Address(parts.scheme.removesuffix(CLUSTER), credentials + at, found, query)
+    return Address(scheme.removesuffix(CLUSTER), credentials + at, found, mark + query)
 
 
 def _server(text: str) -> tuple[str, int]:

@@ -51,7 +51,7 @@ class TestFollowing:
             assert early.types(asked.message_id) in [whole[n:] for n in range(4)]
             assert late.types(asked.message_id) in [whole[n:] for n in range(2, 5)]
 
-        async with tutor.worker(concurrency=20):
+        async with tutor.worker(concurrency=20, lease_s=15.0):
             await asyncio.gather(*(one(number) for number in range(20)))
 
     async def test_redis_away_changes_nothing_but_the_pace(
