@@ -1,9 +1,11 @@
 """Coming in and going out, language and theme, and who may see what."""
 
+import asyncio
 import re
+from contextlib import suppress
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from app.kit.principal import Role
 from tests.browser.conftest import OpenWindow
@@ -20,6 +22,27 @@ async def test_login_and_logout(window: OpenWindow, learner: Person) -> None:
     await expect(visit.page.locator(".corner")).to_be_visible()
     await visit.page.get_by_role("button", name="Log out").click()
     await expect(visit.page.get_by_role("link", name="Log in")).to_be_visible()
+    await visit.is_live()
+
+
+async def test_socket_goes_before_the_session(window: OpenWindow, learner: Person) -> None:
+    """Else what the page still opens would be said on a socket that the server is closing."""
+    visit = await window(path="/login")
+    gone, went_first = asyncio.Event(), []
+    visit.page.on("websocket", lambda socket: socket.on("close", lambda _: gone.set()))
+
+    async def hold(route: Route) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(gone.wait(), LEFT_S)
+        went_first.append(gone.is_set())
+        await route.continue_()
+
+    await visit.page.route("**/api/v1/auth/logout", hold)
+    await visit.sign_in(learner)
+    gone.clear()  # of the one before the sign-in
+    await visit.page.get_by_role("button", name="Log out").click()
+    await expect(visit.page.get_by_role("link", name="Log in")).to_be_visible()
+    assert went_first == [True]
     await visit.is_live()
 
 

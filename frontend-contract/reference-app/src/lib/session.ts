@@ -92,19 +92,21 @@ export async function signup(email: string, password: string, name: string): Pro
   return me.value !== null;
 }
 
-/** While one leaves on purpose, a closed socket is no news. */
-let isLeaving = false;
-
 export async function logout(): Promise<void> {
-  isLeaving = true;
+  // The socket first: the server closes it at once, and a page that opens meanwhile would go on speaking on it.
+  live.value?.close();
   try {
     await api.auth.logout();
-    remember('conversation', null);
-    become(NOBODY);
-  } finally {
-    isLeaving = false;
+  } catch (error) {
+    become({ user: me.value ?? null, impersonator_id: impersonator.value, owes_second_factor: owesSecondFactor.value });
+    throw error;
   }
+  remember('conversation', null);
+  become(NOBODY);
 }
+
+/** While one leaves on purpose, a closed socket is no news. */
+let isLeaving = false;
 
 /** All sessions end with the account. */
 export async function deleteAccount(): Promise<void> {
