@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 DEADLINE_S = 10
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+async def until(
+    condition: Callable[[], bool | Awaitable[bool]], deadline_s: float = DEADLINE_S
+) -> None:
     """Wait until the condition holds; fails after the deadline."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(deadline_s):
         while True:
             holds = condition()
             if await holds if inspect.isawaitable(holds) else holds:
