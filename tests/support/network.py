@@ -25,7 +25,14 @@ EVENTS_PER_S = sized(25, 10)
 STORM_S = hours(60, 7200)
 PHASE_S = sized(3.0, 60.0)
 HEAL_S = sized(30.0, 60.0)
-LIMITS = Limits(ping_interval_s=sized(1, 25), pong_timeout_s=sized(0.8, 8), sweep_interval_s=0.5)
+LIMITS = Limits(
+    ping_interval_s=sized(1, 25),
+    pong_timeout_s=sized(0.8, 8),
+    sweep_interval_s=0.5,
+    recover_max=sized(300, 6000),
+)
+"""A phase of a minute is 600 events, and a line may stay black for several: the house's own 300
+would tell every client behind it of a gap, as promised, and hide a gap that is a fault."""
 HALF_OPEN_S = LIMITS.ping_interval_s + LIMITS.pong_timeout_s + 5
 """Ping, pong, at most two ticks of the clock for each, and the goodbye that nobody hears: 38 s
 with the limits of the house."""
