@@ -50,7 +50,9 @@ class Fanout:
         self._soon: list[Crowd] = []
         self._later: list[Crowd] = []
         self._led: list[Crowd] = []
-        self._window: asyncio.TimerHandle | None = None
+        self._until = float("-inf")
+        """The end of the present window; nothing happens then unless somebody waits for it."""
+        self._end: asyncio.TimerHandle | None = None
 
     def admit(self, wire: Wire) -> int:
         """Give a wire its slot."""
@@ -82,8 +84,12 @@ class Fanout:
 
     def schedule(self, crowd: "Crowd") -> None:
         """Have a crowd's first waiting frame sent: with this step's, or at the window's end."""
+        if not self._soon and self._end is None and self._clock() >= self._until:
+            self._lead_with([])
         if crowd.led or len(self._led) >= LEADERS:
             self._later.append(crowd)
+            if not self._soon:
+                self._wait_for_the_end()
             return
         if not self._soon:
             asyncio.get_running_loop().call_soon(self._lead)
@@ -96,26 +102,36 @@ class Fanout:
         began = self._clock()
         crowds, self._soon = self._soon, []
         self._deliver(crowds)
-        if self._window is None:
+        if self._end is None and began >= self._until:
             self._open_window(began)
+        if self._later:
+            self._wait_for_the_end()
 
     def _open_window(self, began: float) -> None:
-        """Wait for the rest of a window that began with its writes; they never take all of it."""
-        rest_s = max(began + self._window_s - self._clock(), self._window_s * LEAST_REST)
-        self._window = asyncio.get_running_loop().call_later(rest_s, self._close_window)
+        """Let a window begin with its writes; they never take all of it."""
+        self._until = max(began + self._window_s, self._clock() + self._window_s * LEAST_REST)
+
+    def _wait_for_the_end(self) -> None:
+        """Come back when the window ends: most windows end without anything to send."""
+        if self._end is None:
+            rest_s = self._until - self._clock()
+            self._end = asyncio.get_running_loop().call_later(rest_s, self._close_window)
 
     def _close_window(self) -> None:
-        self._window = None
+        self._end = None
         began = self._clock()
         crowds, self._later = self._later, []
+        self._lead_with([*self._soon, *crowds])
+        self._deliver(crowds)
+        self._open_window(began)
+
+    def _lead_with(self, crowds: "list[Crowd]") -> None:
+        """Note who was sent to in this window, instead of who was in the last."""
         for crowd in self._led:
             crowd.led = False
-        self._led = [*self._soon, *crowds]
-        for crowd in self._led:
+        self._led = crowds
+        for crowd in crowds:
             crowd.led = True
-        self._deliver(crowds)
-        if self._led:
-            self._open_window(began)
 
     # -- to whom -------------------------------------------------------------------------------
 

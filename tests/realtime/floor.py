@@ -101,8 +101,8 @@ class Floor:
 
     def end_window(self) -> None:
         """Have the window that is open end now."""
-        assert self.fanout._window is not None
-        self.fanout._window.cancel()
+        assert self.fanout._end is not None
+        self.fanout._end.cancel()
         self.fanout._close_window()
 
 

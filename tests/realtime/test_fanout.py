@@ -52,11 +52,30 @@ class TestWhen:
         crowd = Crowd(fanout)
         crowd.slots.append(0)
         crowd.push(wired(1))
-        await until(lambda: fanout._window is not None)
-        assert fanout._window is not None
+        await until(lambda: not crowd.waiting)
+        crowd.push(wired(2))
+        assert fanout._end is not None
         loop = asyncio.get_running_loop()
-        assert fanout._window.when() - loop.time() == pytest.approx(rest_s, abs=2)
-        fanout._window.cancel()
+        assert fanout._end.when() - loop.time() == pytest.approx(rest_s, abs=2)
+        fanout._end.cancel()
+
+    async def test_a_window_that_nobody_waits_for_costs_nothing(self) -> None:
+        """No timer; whoever comes after its end leads again, at once."""
+        clock, sent = ManualClock(), list[bytes]()
+
+        def note(_cells: Any, _slots: Any, data: bytes) -> list[Short]:
+            sent.append(data)
+            return []
+
+        fanout = Fanout(80, send=note, clock=clock)
+        crowd = Crowd(fanout)
+        crowd.slots.append(0)
+        for number in (1, 2, 3):
+            crowd.push(wired(number))
+            await asyncio.sleep(0)
+            assert fanout._end is None
+            clock.advance(80)
+        assert sent == [wired(n).websocket for n in (1, 2, 3)]
 
     async def test_one_step_of_the_loop_is_one_write(self, floor: Floor) -> None:
         """What Redis brought at once leaves at once."""
