@@ -56,9 +56,9 @@ class Upkeep:
         self._values: dict[str, Message] = {}
         self._ticks = [
             Round("deadlines", self._look, self._until_next_second),
-            Round("leases", presence.renew, _tick_s),
-            Round("partings", presence.settle, _tick_s),
-            Round("idle channels", channels.close_idle, _tick_s),
+            Round("leases", presence.renew, self._until_next_second),
+            Round("partings", presence.settle, self._until_next_second),
+            Round("idle channels", channels.close_idle, self._until_next_second),
         ]
         self._sweeps = [
             Round("log heads", self._announce_heads, self._pause_s),
@@ -110,7 +110,10 @@ class Upkeep:
         return limits.sweep_interval_s if flows else limits.outage_sweep_interval_s
 
     def _until_next_second(self) -> float:
-        """Look when a second of the wheel has just come: a deadline waits for no second tick."""
+        """Look when a second of the wheel has just come: a deadline waits for no second tick.
+
+        All ticks come together then: an idle process is woken once a second, not by each.
+        """
         return max(LEAST_TICK_S, TICK_S - self._clock() % TICK_S)
 
     async def _look(self) -> None:
@@ -176,7 +179,3 @@ class Upkeep:
         for name, channel in channels.items():
             offset, epoch = heads.get(name, (0, channel.epoch))
             channel.announce(offset, epoch)
-
-
-def _tick_s() -> float:
-    return TICK_S
