@@ -6,6 +6,7 @@ Says when messages flow again; what was missed is the receiver's business.
 import asyncio
 import contextvars
 import logging
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -128,22 +129,28 @@ class Link:
         self._live = connection
         await self._subscribe(connection, list(self._wanted))
         self._look_whether_open()
-        pinged = False
+        await self._hear(connection)
         while True:
-            response = await connection.read_response(
-                timeout=self._options.silence_s, disconnect_on_error=False
-            )
-            pinged = await self._hear(connection, response, pinged=pinged)
+            await connection.send_command(b"PING", check_health=False)
+            if not await self._hear(connection):
+                raise TimeoutError("the link is silent")
 
-    async def _hear(self, connection: Connection, response: Any, *, pinged: bool) -> bool:
-        """Take a response; after a silence ask, and give up after another. True: it was asked."""
-        if response is not None:
-            self._take(response)
-            return False
-        if pinged:
-            raise TimeoutError("the link is silent")
-        await connection.send_command(b"PING", check_health=False)
-        return True
+    async def _hear(self, connection: Connection) -> int:
+        """Take responses until nothing came for a while; returns how many there were."""
+        loop, silence_s, heard = asyncio.get_running_loop(), self._options.silence_s, 0
+        with suppress(TimeoutError):
+            # One timeout that moves, not one for each response: most come many in a second.
+            async with asyncio.timeout(silence_s) as silence:
+                while True:
+                    response = await connection.read_response(
+                        timeout=math.inf, disconnect_on_error=False
+                    )
+                    if response is None:  # what redis-py makes of ETIMEDOUT
+                        raise ConnectionError("the line is dead")
+                    silence.reschedule(loop.time() + silence_s)
+                    heard += 1
+                    self._take(response)
+        return heard
 
     async def _subscribe(self, connection: Connection, channels: list[bytes]) -> None:
         """Ask for channels: in one command, or in a cluster, where slots differ, in one each."""

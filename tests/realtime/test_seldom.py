@@ -261,6 +261,15 @@ class TestLink:
             await until(lambda: broker.state.connected)
             assert link.last_error == ""
 
+    async def test_a_line_that_died_by_itself_is_given_up(self, shared_redis: RedisServer) -> None:
+        """ETIMEDOUT of the kernel, which redis-py turns into no answer at all."""
+        async with running(RedisBroker(shared_redis.url), Ear()) as broker:
+            link = broker._layout.shard.link  # type: ignore[attr-defined]
+            await until(lambda: broker.state.connected)
+            link._live._reader.set_exception(TimeoutError(110, "ETIMEDOUT"))
+            await until(lambda: link.last_error == "ConnectionError: the line is dead")
+            await until(lambda: broker.state.connected)
+
 
 async def test_a_channel_that_is_closed_stops_reading() -> None:
     """A hole that was being filled is nobody's any more."""
