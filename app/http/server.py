@@ -8,6 +8,8 @@ import asyncio
 import gc
 import logging
 import socket
+from contextlib import suppress
+from types import FrameType
 
 import uvicorn
 from litestar import Litestar
@@ -16,6 +18,8 @@ from uvicorn.supervisors import multiprocess
 
 DRAIN_TIMEOUT_S = 7.0
 """Never longer, whatever happens to the clients: the whole end takes less than ten seconds."""
+LOOK_S = 1.0
+"""Between two looks at the date, which every answer carries."""
 
 log = logging.getLogger("uvicorn.error")
 
@@ -26,6 +30,23 @@ GC_THRESHOLDS = (20_000, 20, 50)
 
 class DrainingServer(uvicorn.Server):
     """Awaits `app.state.drain` before it stops to listen."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Serve until told to end; uvicorn would look ten times a second whether it was."""
+        self._told = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._told.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note the signal, and wake the loop that waits for it."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start; what is there by then lives as long as the process."""
