@@ -6,21 +6,22 @@ Says when messages flow again; what was missed is the receiver's business.
 import asyncio
 import contextvars
 import logging
-import math
 import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from hiredis import HiredisError
 from redis.asyncio import Connection
 from redis.exceptions import RedisError
 
+from realtime.broker_redis.feed import Feed
 from realtime.broker_redis.options import RedisOptions
 
 log = logging.getLogger("realtime")
 
-FAULTS = (RedisError, OSError, TimeoutError)
+FAULTS = (RedisError, HiredisError, OSError, TimeoutError)
 
 Deliver = Callable[[bytes, bytes], None]
 
@@ -49,7 +50,7 @@ class Link:
         self._unacked: Counter[bytes] = Counter()
         self._leaving: Counter[bytes] = Counter()
         self._waiters: dict[bytes, list[asyncio.Future[bool]]] = {}
-        self._live: Connection | None = None
+        self._live: Feed | None = None
         self._task: asyncio.Task[None] | None = None
         self._flowing = asyncio.Event()
 
@@ -82,12 +83,12 @@ class Link:
         self._wanted.add(channel)
         if self._live is None:
             return False
-        waiter = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(channel, []).append(waiter)
-        with suppress(*FAULTS):
+        self._subscribe(self._live, [channel])
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._options.timeout_s):
-                await self._subscribe(self._live, [channel])
-                return bool(await waiter)
+                return await waiter
         return False
 
     async def unsubscribe(self, channel: bytes) -> None:
@@ -95,8 +96,7 @@ class Link:
         self._wanted.discard(channel)
         if self._live is not None:
             self._leaving[channel] += 1
-            with suppress(*FAULTS):
-                await self._live.send_command(self._shut, channel, check_health=False)
+            self._live.send([self._shut, channel])
 
     def want(self, channel: bytes) -> None:
         """Want a channel before the start."""
@@ -126,40 +126,28 @@ class Link:
 
     async def _serve(self, connection: Connection) -> None:
         """Subscribe to everything that is wanted, then read until the connection breaks."""
-        self._live = connection
-        await self._subscribe(connection, list(self._wanted))
+        self._live = feed = Feed(connection, self._take)
+        self._subscribe(feed, list(self._wanted))
         self._look_whether_open()
-        await self._hear(connection)
-        while True:
-            await connection.send_command(b"PING", check_health=False)
-            if not await self._hear(connection):
+        loop, silence_s, asked_at = asyncio.get_running_loop(), self._options.silence_s, 0.0
+        while not feed.lost.done():
+            rest_s = max(feed.heard_at, asked_at) + silence_s - loop.time()
+            if rest_s > 0:
+                await asyncio.wait({feed.lost}, timeout=rest_s)
+            elif asked_at > feed.heard_at:
                 raise TimeoutError("the link is silent")
+            else:
+                feed.send([b"PING"])
+                asked_at = loop.time()
+        raise feed.lost.result()
 
-    async def _hear(self, connection: Connection) -> int:
-        """Take responses until nothing came for a while; returns how many there were."""
-        loop, silence_s, heard = asyncio.get_running_loop(), self._options.silence_s, 0
-        with suppress(TimeoutError):
-            # One timeout that moves, not one for each response: most come many in a second.
-            async with asyncio.timeout(silence_s) as silence:
-                while True:
-                    response = await connection.read_response(
-                        timeout=math.inf, disconnect_on_error=False
-                    )
-                    if response is None:  # what redis-py makes of ETIMEDOUT
-                        raise ConnectionError("the line is dead")
-                    silence.reschedule(loop.time() + silence_s)
-                    heard += 1
-                    self._take(response)
-        return heard
-
-    async def _subscribe(self, connection: Connection, channels: list[bytes]) -> None:
+    def _subscribe(self, feed: Feed, channels: list[bytes]) -> None:
         """Ask for channels: in one command, or in a cluster, where slots differ, in one each."""
         if not channels:
             return
         self._unacked.update(channels)
         groups = [[c] for c in channels] if self._sharded else [channels]
-        packed = connection.pack_commands([[self._open, *group] for group in groups])
-        await connection.send_packed_command(packed, check_health=False)
+        feed.send(*([self._open, *group] for group in groups))
 
     def _take(self, response: list[Any]) -> None:
         kind, channel = response[0], response[1]

@@ -100,15 +100,16 @@ async def test_a_quiet_link_stays(redis_server: RedisServer) -> None:
     broker, ear = RedisBroker(redis_server.url, RedisOptions(silence_s=0.01)), Ear()
     await broker.start(ear)
     pongs = 0
-    link = link_of(broker)
-    take = link._take
+    feed = link_of(broker)._live
+    assert feed is not None
+    take = feed._take
 
     def count(response: list[object]) -> None:
         nonlocal pongs
         pongs += response[0] == b"pong"
         take(response)
 
-    link._take = count
+    feed._take = count  # type: ignore[method-assign]
     await until(lambda: pongs > 3)
     assert (broker.state.connected, ear.restored) == (True, 1)
     await broker.stop()

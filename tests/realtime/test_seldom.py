@@ -261,13 +261,19 @@ class TestLink:
             await until(lambda: broker.state.connected)
             assert link.last_error == ""
 
-    async def test_a_line_that_died_by_itself_is_given_up(self, shared_redis: RedisServer) -> None:
-        """ETIMEDOUT of the kernel, which redis-py turns into no answer at all."""
+    @pytest.mark.parametrize(
+        ("said", "error"),
+        [(b"-ERR no\r\n", "ReplyError: ERR no"), (b"nonsense\r\n", "ProtocolError: ")],
+    )
+    async def test_a_link_that_says_what_nobody_asked_for_is_given_up(
+        self, shared_redis: RedisServer, said: bytes, error: str
+    ) -> None:
+        """A refusal belongs to no message, and behind nonsense nothing can be read."""
         async with running(RedisBroker(shared_redis.url), Ear()) as broker:
             link = broker._layout.shard.link  # type: ignore[attr-defined]
             await until(lambda: broker.state.connected)
-            link._live._reader.set_exception(TimeoutError(110, "ETIMEDOUT"))
-            await until(lambda: link.last_error == "ConnectionError: the line is dead")
+            link._live.data_received(said + b"more")
+            await until(lambda: link.last_error.startswith(error))
             await until(lambda: broker.state.connected)
 
 
