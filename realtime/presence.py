@@ -172,10 +172,11 @@ class Presence:
         try:
             await self._broker.presence_put(channel, {client: data}, self._limits.presence_ttl_s)
         except BrokerUnavailable:
-            log.warning("realtime.lease_not_taken channel=%s", channel)
+            # The outage itself is told elsewhere, once: ten thousand clients come back in it.
+            log.debug("realtime.lease_not_taken channel=%s", channel)
 
     async def _tell(self, channel: str, kind: Kind, data: bytes) -> None:
         try:
             await self._broker.publish(channel, Message(kind, Publication(data)))
         except BrokerUnavailable:
-            log.warning("realtime.presence_not_told channel=%s", channel)
+            log.debug("realtime.presence_not_told channel=%s", channel)
