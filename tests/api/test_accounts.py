@@ -7,6 +7,7 @@ import pytest
 
 from app.http.sessions import COOKIE_NAME
 from tests.support.house import PASSWORD, MakePerson, Person, Served
+from tests.support.problems import code_of
 
 V1 = "/api/v1"
 
@@ -14,15 +15,6 @@ V1 = "/api/v1"
 def new_email() -> str:
     """An address that nobody has."""
     return f"{uuid4().hex[:12]}@example.org"
-
-
-def code_of(answer: httpx.Response) -> tuple[int, str]:
-    """Status and stable code of a problem document."""
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == answer.status_code
-    assert body["type"] == f"/errors/{body['code']}"
-    return answer.status_code, body["code"]
 
 
 class TestSignUp:

@@ -11,8 +11,8 @@ from app.http.sessions import COOKIE_NAME
 from app.kit.clock import now
 from app.kit.principal import Role, Scope
 from app.settings import Settings
-from tests.api.test_accounts import code_of
 from tests.support.house import MakePerson, Person, serve, with_settings
+from tests.support.problems import code_of
 from tests.support.world import Actor, World
 
 V1 = "/api/v1"

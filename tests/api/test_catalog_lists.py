@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from tests.support.house import Person, Served
-from tests.support.library import BOOKS, add_book, add_category, add_group, code_of
+from tests.support.library import BOOKS, add_book, add_category, add_group
+from tests.support.problems import code_of
 
 Titles = list[str]
 

@@ -5,7 +5,8 @@ import pytest
 
 from app.catalog.schemas import PassageNotFound
 from tests.support.house import Person, Served
-from tests.support.library import BOOKS, add_book, code_of, course, import_course
+from tests.support.library import BOOKS, add_book, course, import_course
+from tests.support.problems import code_of
 
 CELL = """A *cell* is the smallest unit of life. <script>alert(1)</script>
 

@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from tests.support.house import Person
-from tests.support.library import BOOKS, add_book, add_category, add_group, code_of
+from tests.support.library import BOOKS, add_book, add_category, add_group
+from tests.support.problems import code_of
 
 CATEGORIES, GROUPS = "/api/v1/categories", "/api/v1/groups"
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.http.sessions import COOKIE_NAME
-from tests.api.test_accounts import code_of, new_email
+from tests.api.test_accounts import new_email
 from tests.support.devices import (
     OTHER,
     SOON_S,
@@ -17,6 +17,7 @@ from tests.support.devices import (
     status_of,
 )
 from tests.support.house import PASSWORD, MakePerson, Served
+from tests.support.problems import code_of
 
 WITHIN_FREE_ATTEMPTS = 4
 """With the change itself five: one more might be slowed down, whichever comes last."""

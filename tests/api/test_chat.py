@@ -10,17 +10,10 @@ import pytest
 
 from app.kit.paging import encode_cursor
 from app.worker import model_of, work
-from tests.support.chat_http import (
-    V1,
-    ask,
-    code_of,
-    events_of,
-    message_of,
-    status_becomes,
-    streamed,
-)
+from tests.support.chat_http import V1, ask, events_of, message_of, status_becomes, streamed
 from tests.support.fake_llm import FakeLLM, Script
 from tests.support.house import MakePerson, Person, Served
+from tests.support.problems import code_of
 from tests.support.tutor import until
 
 SLOW = Script([f"word{number} " for number in range(300)], delay_s=0.02)

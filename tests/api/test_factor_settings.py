@@ -8,7 +8,6 @@ import pytest
 
 from app.kit.principal import Role
 from app.settings import Settings
-from tests.api.test_accounts import code_of
 from tests.story.wire import connected
 from tests.support.factors import (
     V1,
@@ -21,6 +20,7 @@ from tests.support.factors import (
     step_token,
 )
 from tests.support.house import MakePerson, Person, Served, serve, with_settings
+from tests.support.problems import code_of
 from tests.unit.test_cli import run
 
 

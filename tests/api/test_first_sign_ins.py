@@ -20,7 +20,8 @@ from app.kit.clock import now
 from app.kit.principal import Method
 from tests.realtime.waiting import until
 from tests.support.house import PASSWORD
-from tests.support.mailed import SIGNUP, code_of, new_email
+from tests.support.mailed import SIGNUP, new_email
+from tests.support.problems import code_of
 from tests.support.world import HERE, World
 
 OPENED = "INSERT INTO users (email, password_hash, email_verified_at) VALUES ($1, $2, $3)"

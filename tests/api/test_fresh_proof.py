@@ -3,7 +3,6 @@
 import httpx
 import pytest
 
-from tests.api.test_accounts import code_of
 from tests.support.factors import (
     V1,
     Enrolled,
@@ -11,6 +10,7 @@ from tests.support.factors import (
     make_stale,
 )
 from tests.support.house import PASSWORD, MakePerson, Served
+from tests.support.problems import code_of
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from app.accounts.schemas import CreateApiKey
 from app.http.sessions import COOKIE_NAME, OWN_COOKIE
 from app.kit.principal import Role, Scope
-from tests.api.test_accounts import code_of
 from tests.story.wire import connected
 from tests.support.house import Person
+from tests.support.problems import code_of
 from tests.support.world import Actor, World
 
 V1 = "/api/v1"

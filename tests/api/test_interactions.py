@@ -15,7 +15,8 @@ from app.kit.principal import Principal, Role
 from app.kit.secret import Secret
 from realtime import ANONYMOUS
 from tests.support.house import Person, Served
-from tests.support.library import BOOKS, add_book, code_of
+from tests.support.library import BOOKS, add_book
+from tests.support.problems import code_of
 
 URL, STATS = "/api/v1/interactions", "/api/v1/interactions/stats"
 ROWS = """

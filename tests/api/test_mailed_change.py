@@ -18,10 +18,10 @@ from tests.support.mailed import (
     UNUSABLE,
     VERIFY,
     ask,
-    code_of,
     new_email,
     profile,
 )
+from tests.support.problems import code_of
 
 
 class TestChangeEmail:

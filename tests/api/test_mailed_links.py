@@ -16,11 +16,11 @@ from tests.support.mailed import (
     UNUSABLE,
     VERIFY,
     ask,
-    code_of,
     new_email,
     profile,
     signed_up,
 )
+from tests.support.problems import code_of
 
 
 class TestVerify:

@@ -17,11 +17,11 @@ from tests.support.mailed import (
     V1,
     VERIFY,
     ask,
-    code_of,
     new_email,
     profile,
     signed_up,
 )
+from tests.support.problems import code_of
 
 
 class TestReset:

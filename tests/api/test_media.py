@@ -8,7 +8,8 @@ from PIL import Image
 
 from app.settings import Settings
 from tests.support.house import Person, serve, with_settings
-from tests.support.library import BOOKS, add_book, code_of
+from tests.support.library import BOOKS, add_book
+from tests.support.problems import code_of
 
 
 def png(colour: str = "red", size: tuple[int, int] = (300, 450)) -> bytes:

@@ -7,11 +7,11 @@ import pytest
 
 from app.http.sessions import COOKIE_NAME
 from app.kit.principal import Method
-from tests.api.test_accounts import code_of
 from tests.support.authenticator import PRESENT, Authenticator
 from tests.support.factors import V1, enrol, make_stale, second_step, step_token
 from tests.support.house import PASSWORD, MakePerson, Person, Served, serve, with_settings
 from tests.support.passkeys import add, options, sign_in
+from tests.support.problems import code_of
 
 
 class TestSignIn:

@@ -5,11 +5,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from tests.api.test_accounts import code_of
 from tests.support.authenticator import PRESENT, Authenticator
 from tests.support.factors import V1, deeds, first_step, make_stale
 from tests.support.house import MakePerson, Person, Served
 from tests.support.passkeys import NAME, add, options, sign_in
+from tests.support.problems import code_of
 
 
 class TestAddPasskey:

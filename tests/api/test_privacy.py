@@ -5,7 +5,6 @@ import json
 from datetime import timedelta
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from app.accounts.schemas.privacy import ExportAsked
@@ -14,14 +13,11 @@ from app.kit.clock import now
 from app.kit.principal import Role
 from tests.support.everywhere import KEPT, lives_everywhere, uses
 from tests.support.house import PASSWORD
+from tests.support.problems import code_of
 from tests.support.world import Actor, World
 
 ME = "/api/v1/users/me"
 EXPORT = f"{ME}/export"
-
-
-def code_of(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
 
 
 async def link_of(world: World, who: Actor) -> str:

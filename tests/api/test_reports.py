@@ -8,8 +8,9 @@ import pytest
 
 from app.chat.schemas import AskTutor
 from app.kit.principal import Principal, Role
-from tests.support.filing import URL, about, code_of, filed
+from tests.support.filing import URL, about, filed
 from tests.support.house import MakePerson, Person, Served
+from tests.support.problems import code_of
 
 numbers = count(1)
 

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from app.kit.principal import Role
-from tests.support.filing import URL, code_of, decide, filed
+from tests.support.filing import URL, decide, filed
 from tests.support.house import MakePerson, Person
+from tests.support.problems import code_of
 
 numbers = count(1)
 

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from app.kit.principal import Role
-from tests.api.test_accounts import V1, code_of
+from tests.api.test_accounts import V1
 from tests.support.house import PASSWORD, MakePerson, Person, Served
+from tests.support.problems import code_of
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ import pytest
 from app.accounts.schemas import Client
 from app.http.sessions import COOKIE_NAME
 from app.kit.principal import Method
-from tests.api.test_accounts import code_of
 from tests.support.factors import (
     V1,
     Enrolled,
@@ -21,6 +20,7 @@ from tests.support.factors import (
     step_token,
 )
 from tests.support.house import PASSWORD, MakePerson, Served
+from tests.support.problems import code_of
 
 FULL_WIDTH = "".join(chr(0xFF10 + digit) for digit in range(6))
 """Digits to a lenient reader, no code to us."""

@@ -5,7 +5,6 @@ import asyncio
 import httpx
 
 from app.http.sessions import COOKIE_NAME
-from tests.api.test_accounts import code_of
 from tests.story.wire import connected
 from tests.support.devices import (
     SOON_S,
@@ -16,6 +15,7 @@ from tests.support.devices import (
     status_of,
 )
 from tests.support.house import MakePerson, Person, Served
+from tests.support.problems import code_of
 from tests.support.processes import AppProcess
 
 

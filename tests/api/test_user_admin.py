@@ -9,9 +9,9 @@ import pytest
 
 from app.kit.clock import now
 from app.kit.principal import Role
-from tests.api.test_accounts import code_of
 from tests.support.house import PASSWORD, MakePerson, Person
 from tests.support.mailbox import Mailbox
+from tests.support.problems import code_of
 from tests.support.world import Actor, World
 
 V1 = "/api/v1"

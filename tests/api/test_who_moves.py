@@ -19,9 +19,9 @@ from tests.support.mailed import (
     UNUSABLE,
     VERIFY,
     ask,
-    code_of,
     new_email,
 )
+from tests.support.problems import code_of
 
 NEEDED = (403, "owner-needed")
 

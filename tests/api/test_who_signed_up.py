@@ -22,11 +22,11 @@ from tests.support.mailed import (
     V1,
     VERIFY,
     ask,
-    code_of,
     new_email,
     profile,
     signed_up,
 )
+from tests.support.problems import code_of
 
 NEEDED = (403, "password-needed")
 TALKS, KEYS = f"{V1}/chat/conversations", f"{V1}/auth/api-keys"

@@ -20,7 +20,8 @@ from tests.security.test_revocation import (
 )
 from tests.support.house import PASSWORD, MakePerson, Person, Served
 from tests.support.mailbox import Mailbox
-from tests.support.mailed import MAGIC, NEW_PASSWORD, RESET, SIGNUP, V1, ask, code_of, new_email
+from tests.support.mailed import MAGIC, NEW_PASSWORD, RESET, SIGNUP, V1, ask, new_email
+from tests.support.problems import code_of
 from tests.support.tutor import until
 
 __all__ = ["other_url"]

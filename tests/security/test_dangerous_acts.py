@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.kit.principal import Role
-from tests.api.test_accounts import code_of
+from tests.support.problems import code_of
 from tests.support.world import World
 
 V1 = "/api/v1"

@@ -22,9 +22,9 @@ from tests.support.mailed import (
     SIGNUP,
     VERIFY,
     ask,
-    code_of,
     new_email,
 )
+from tests.support.problems import code_of
 from tests.support.state import state_of
 from tests.support.timing import alternate
 from tests.support.world import World

@@ -13,12 +13,6 @@ from tests.support.tutor import until
 V1 = "/api/v1"
 
 
-def code_of(answer: httpx.Response) -> tuple[int, str]:
-    """Status and stable code of a problem document."""
-    assert answer.headers["content-type"] == "application/problem+json"
-    return answer.status_code, answer.json()["code"]
-
-
 async def ask(reader: Person, message: str, **more: Any) -> httpx.Response:
     """POST /chat."""
     body = {"message": message, **more}

@@ -9,12 +9,6 @@ from tests.support.house import Person
 URL = "/api/v1/reports"
 
 
-def code_of(answer: httpx.Response) -> tuple[int, str]:
-    """Status and stable code of a problem document."""
-    assert answer.headers["content-type"] == "application/problem+json"
-    return answer.status_code, answer.json()["code"]
-
-
 def about(person: Person, **changes: Any) -> dict[str, Any]:
     """The body of a report about a person."""
     return {"target_type": "user", "target_id": person.id, "reason": "Rude name", **changes}

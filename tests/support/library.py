@@ -3,20 +3,12 @@
 from itertools import count
 from typing import Any
 
-import httpx
-
 from app.catalog.schemas import ImportedBook, ImportedChapter
 from app.catalog.service import Imports
 from tests.support.house import Person, Served
 
 BOOKS = "/api/v1/books"
 numbers = count(1)
-
-
-def code_of(answer: httpx.Response) -> tuple[int, str]:
-    """Status and stable code of a problem document."""
-    assert answer.headers["content-type"] == "application/problem+json"
-    return answer.status_code, answer.json()["code"]
 
 
 async def add_book(by: Person, **fields: Any) -> dict[str, Any]:

@@ -27,11 +27,6 @@ def new_email() -> str:
     return f"{uuid4().hex[:12]}@example.org"
 
 
-def code_of(answer: httpx.Response) -> tuple[int, str]:
-    """Status and stable code of a problem document."""
-    return answer.status_code, answer.json()["code"]
-
-
 async def signed_up(nobody: httpx.AsyncClient) -> str:
     """The address of somebody who has not confirmed it."""
     email = new_email()
