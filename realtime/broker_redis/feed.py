@@ -30,8 +30,11 @@ class Feed(asyncio.Protocol):
         self._reader = Reader(notEnoughData=NOTHING)
         self._pack = connection.pack_commands
         # Private, but there is no other way to it; every test of Redis sees it when that changes.
-        writer = connection._writer  # noqa: SLF001
+        reader, writer = connection._reader, connection._writer  # noqa: SLF001
+        assert reader is not None
         assert writer is not None
+        if reader.at_eof() or reader.exception():
+            raise ConnectionError("closed by Redis")  # it is said only once, and was said already
         self._transport = writer.transport
         self._transport.set_protocol(self)
 

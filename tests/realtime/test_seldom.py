@@ -25,6 +25,7 @@ from realtime import (
 from realtime.audience import Audience
 from realtime.broker import Broker, Message
 from realtime.broker_redis import RedisBroker, RedisOptions
+from realtime.broker_redis.shard import Shard
 from realtime.codes import INSUFFICIENT_STATE, Unsubscribed
 from realtime.delta import Deltas, difference
 from realtime.draining import drain
@@ -275,6 +276,24 @@ class TestLink:
             link._live.data_received(said + b"more")
             await until(lambda: link.last_error.startswith(error))
             await until(lambda: broker.state.connected)
+
+    async def test_a_connection_that_ended_before_it_is_read_is_given_up(
+        self, redis_server: RedisServer
+    ) -> None:
+        """In a busy process the end may be read in one step with the last answer."""
+        shard, told = Shard(redis_server.url, RedisOptions()), asyncio.Event()
+        shard.link._restored = told.set
+        connection = shard._pool.make_connection()
+        await connection.connect()  # type: ignore[no-untyped-call]
+        redis_server.kill()
+        reader = connection._reader
+        assert reader is not None
+        await until(reader.at_eof)
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(shard.link._serve(connection), 1)
+        assert not told.is_set()
+        await connection.disconnect(nowait=True)
+        await shard.stop()
 
 
 async def test_a_channel_that_is_closed_stops_reading() -> None:
