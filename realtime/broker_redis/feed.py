@@ -6,11 +6,14 @@ what a publication costs before it is sent. hiredis parses, as it does for redis
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from hiredis import HiredisError, Reader
 from redis.asyncio import Connection
+
+log = logging.getLogger("realtime")
 
 NOTHING = object()
 """What the parser says when no response is whole."""
@@ -54,6 +57,9 @@ class Feed(asyncio.Protocol):
                 self._take(response)
         except (HiredisError, OSError) as fault:
             self._end(fault)
+        except Exception as fault:
+            log.exception("realtime.bad_response")
+            self._end(ConnectionError(repr(fault)))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Note the end."""

@@ -264,7 +264,11 @@ class TestLink:
 
     @pytest.mark.parametrize(
         ("said", "error"),
-        [(b"-ERR no\r\n", "ReplyError: ERR no"), (b"nonsense\r\n", "ProtocolError: ")],
+        [
+            (b"-ERR no\r\n", "ReplyError: ERR no"),
+            (b"nonsense\r\n", "ProtocolError: "),
+            (b":1\r\n", "ConnectionError: TypeError("),
+        ],
     )
     async def test_a_link_that_says_what_nobody_asked_for_is_given_up(
         self, shared_redis: RedisServer, said: bytes, error: str
