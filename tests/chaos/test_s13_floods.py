@@ -23,8 +23,9 @@ ENOUGH = 1_000
 HALF_OPEN, OPENED_PER_S = sized((500, 1_000), (5_000, 1_000))
 HEAD_S, CONNECT_S = sized((4.0, 1.0), (10.0, 8.0))
 """A server that stands still for the time of a head takes a waiting one for half of one."""
-LATE_S = 2.0
-"""Eight seconds and these two are the ten after which nobody is left who says nothing."""
+LATE_S = sized(10.0, 2.0)
+"""Eight seconds and these two are the ten after which nobody is left who says nothing; five times
+as generous beside other tests, whose process may stand still itself."""
 GONE_S = HALF_OPEN / OPENED_PER_S + CONNECT_S + 10
 
 
@@ -134,7 +135,7 @@ async def test_s13_half_open_handshakes_hurt_nobody() -> None:
     answers, silences = [answer for answer, _ in ends], [lasted for _, lasted in ends[1::2]]
     report.extra |= {"soonest_s": round(min(silences), 2), "latest_s": round(max(silences), 2)}
     report.demand("not before its time", min(silences) >= CONNECT_S)
-    report.demand("within two seconds of it", max(silences) <= CONNECT_S + LATE_S)
+    report.demand("soon after it", max(silences) <= CONNECT_S + LATE_S)
     codes = {(close_codes(answer) or [0])[0] for answer in answers[1::2]}
     report.extra["codes"] = sorted(codes)
     report.demand("closed by code", codes == {3502})
