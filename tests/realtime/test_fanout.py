@@ -39,7 +39,7 @@ class TestWhen:
         together = b"".join(wired(n).websocket for n in (2, 3, 4))
         assert await pair.received(3 * SIZE) == together
 
-    @pytest.mark.parametrize(("writing_s", "rest_s"), [(0, 80), (30, 50), (79, 40), (500, 40)])
+    @pytest.mark.parametrize(("writing_s", "rest_s"), [(0, 80), (30, 50), (79, 20), (500, 20)])
     async def test_writing_is_part_of_the_window(self, writing_s: float, rest_s: float) -> None:
         """A crowd whose turn takes long waits little more; something is always left for others."""
         clock = ManualClock()
