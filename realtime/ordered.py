@@ -104,7 +104,8 @@ class OrderedChannel:
             self._want(publication.offset)
         else:
             self._deliver(publication)
-            self._drain()
+            if self._pending:
+                self._drain()
 
     def _drain(self) -> None:
         """Deliver what waited behind a hole that is closed now."""

@@ -16,6 +16,7 @@ from realtime.model import Publication
 log = logging.getLogger("realtime")
 
 FORM = b"1"
+KINDS = {kind.encode(): kind for kind in Kind}
 AGAIN_S = 2.0
 """How often missed messages are a reason to compare: as often as the sweep of the logs."""
 
@@ -33,7 +34,7 @@ def decode(payload: bytes) -> Message:
     offset, version, epoch, length, tail = rest.split(b":", 4)
     info, data = tail[: int(length)], tail[int(length) :]
     publication = Publication(data, int(offset), int(version), info)
-    return Message(Kind(kind.decode()), publication, epoch.decode())
+    return Message(KINDS[kind], publication, epoch.decode())
 
 
 class Foreign:
