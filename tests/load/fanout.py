@@ -18,6 +18,9 @@ TESTS: dict[str, Sequence[str]] = {
     ),
 }
 
+LEAST_REPS = {"1k at 20/s": 7}
+"""Sixty messages are few: one run differs from the next by a tenth."""
+
 
 def main() -> int:
     """Measure and compare; the exit status says whether every goal was reached."""
@@ -26,7 +29,10 @@ def main() -> int:
     parser.add_argument("--reps", type=int, default=3)
     chosen = parser.parse_args()
     with bench() as box:
-        results = [run(box, name, chosen.reps) for name in chosen.names or TESTS]
+        results = [
+            run(box, name, max(chosen.reps, LEAST_REPS.get(name, 0)))
+            for name in chosen.names or TESTS
+        ]
     return 0 if all(results) else 1
 
 
