@@ -12,11 +12,13 @@ from websockets.exceptions import InvalidStatus
 
 from realtime import Limits
 from realtime.testing import Kit
-from tests.realtime.families import FAMILIES, RPC
+from tests.realtime.families import FAMILIES, NO_PINGS, RPC
 from tests.realtime.served import COOKIE, ORIGIN, STOCK, Served, served
 from tests.realtime.waiting import until
 
-LIMITS = Limits(outgoing_max_bytes=200_000, write_timeout_s=0.5, close_timeout_s=0.2)
+LIMITS = Limits(
+    outgoing_max_bytes=200_000, write_timeout_s=0.5, close_timeout_s=0.2, ping_interval_s=NO_PINGS
+)
 
 PATIENT = Limits(close_timeout_s=60)
 
